@@ -1,0 +1,64 @@
+"""The closed set of reasons for failing, read from the enums of every `errors.proto`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+
+from plexus.contract.reader import ContractError, workload_of
+from plexus.policy.v1 import policy_pb2 as policy
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import EnumDescriptor, EnumValueDescriptor
+
+PLATFORM_DOMAIN = "plexus"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One documented reason. *code* is the gRPC status code's number; *domain* is who gives it."""
+
+    name: str
+    domain: str
+    code: int
+    metadata: frozenset[str]
+
+
+def reason(enum: EnumTypeWrapper, value: int) -> Reason:
+    """The reason that *value* of an error enum stands for; ContractError when it states no code."""
+    return reasons(enum.DESCRIPTOR)[value]
+
+
+@cache
+def reasons(descriptor: EnumDescriptor) -> dict[int, Reason]:
+    """Every reason of an error enum, by number."""
+    prefix = _prefix(descriptor)
+    domain = _domain(descriptor)
+    return {
+        value.number: _reason(value, prefix, domain) for value in descriptor.values if value.number
+    }
+
+
+def _reason(value: EnumValueDescriptor, prefix: str, domain: str) -> Reason:
+    stated = value.GetOptions().Extensions[policy.error]
+    if not stated.code:
+        raise ContractError(f"{value.name} must state (plexus.policy.v1.error).code")
+    return Reason(
+        name=value.name.removeprefix(prefix),
+        domain=domain,
+        code=stated.code,
+        metadata=frozenset(stated.metadata),
+    )
+
+
+def _prefix(descriptor: EnumDescriptor) -> str:
+    zero = descriptor.values_by_number[0].name
+    return zero.removesuffix("UNSPECIFIED")
+
+
+def _domain(descriptor: EnumDescriptor) -> str:
+    owner = workload_of(descriptor.full_name)
+    return PLATFORM_DOMAIN if owner == "type" else f"{owner}.{PLATFORM_DOMAIN}"

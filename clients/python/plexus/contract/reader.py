@@ -1,0 +1,246 @@
+"""Reads services, methods and the calls between them from descriptors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache, cached_property
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import plexus
+from plexus.policy.v1 import policy_pb2 as policy
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import (
+        Descriptor,
+        FileDescriptor,
+        MethodDescriptor,
+        ServiceDescriptor,
+    )
+
+
+class ContractError(Exception):
+    """A contract leaves unsaid what it must say, or is asked for what it does not hold."""
+
+
+class Criticality(IntEnum):
+    """The order of load shedding: the smallest is shed last."""
+
+    UNSPECIFIED = 0
+    VITAL = 1
+    ROUTINE = 2
+    SHEDDABLE = 3
+
+
+class Need(IntEnum):
+    """Whether a caller can answer without a callee."""
+
+    UNSPECIFIED = 0
+    REQUIRED = 1
+    OPTIONAL = 2
+
+
+class Audience(IntEnum):
+    """Who may call besides declared callers and the edge."""
+
+    CALLERS = 0
+    WORKLOADS = 1
+    OPERATOR = 2
+    JOINING = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A declared call: an edge of the call graph."""
+
+    method: str
+    need: Need
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Background work of a service: the feed that drives it, if one does, and the calls it makes."""
+
+    name: str
+    follows: str
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One RPC and what its contract promises. *deadline* is in seconds; *path* is `pkg.Service/Name`."""
+
+    path: str
+    name: str
+    service: str
+    file: str
+    stated: bool
+    deadline: float
+    criticality: Criticality
+    scope: str
+    audience: Audience
+    calls: Mapping[str, Call]
+    read_only: bool
+    repeatable: bool
+    client_streaming: bool
+    server_streaming: bool
+    input: Descriptor
+    output: Descriptor
+
+    @property
+    def wire_path(self) -> str:
+        """The path as gRPC sends it."""
+        return "/" + self.path
+
+    @property
+    def takes_request_id(self) -> bool:
+        """Whether the request carries the client's name for it."""
+        return "request_id" in self.input.fields_by_name
+
+    @property
+    def reports_degradation(self) -> bool:
+        """Whether the response can say what it lacks."""
+        field = self.output.fields_by_name.get("degradations")
+        return (
+            field is not None
+            and field.message_type is not None
+            and field.message_type.full_name == "plexus.type.v1.Degradation"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service: *name* is its workload, such as `records`; *full_name* the proto's."""
+
+    name: str
+    full_name: str
+    file: str
+    methods: tuple[Method, ...]
+    tasks: tuple[Task, ...]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """Everything the contracts state, and what follows from it."""
+
+    services: tuple[Service, ...]
+
+    @cached_property
+    def methods(self) -> Mapping[str, Method]:
+        """Every method, by `pkg.Service/Name`."""
+        return MappingProxyType({m.path: m for s in self.services for m in s.methods})
+
+    @cached_property
+    def workloads(self) -> Mapping[str, tuple[Service, ...]]:
+        """The services of each workload: `records` → (RecordsService,)."""
+        found: dict[str, tuple[Service, ...]] = {}
+        for service in self.services:
+            found[service.name] = (*found.get(service.name, ()), service)
+        return MappingProxyType(found)
+
+    @cached_property
+    def callers(self) -> Mapping[str, frozenset[str]]:
+        """Which workloads declare a call to each method. This is the access table."""
+        found: dict[str, set[str]] = {path: set() for path in self.methods}
+        for service in self.services:
+            for target in _targets(service):
+                found.setdefault(target, set()).add(service.name)
+        return MappingProxyType({path: frozenset(names) for path, names in found.items()})
+
+    @cached_property
+    def scopes(self) -> frozenset[str]:
+        """Every token scope that some method states."""
+        return frozenset(m.scope for m in self.methods.values() if m.scope)
+
+    def method(self, path: str) -> Method:
+        """The method at `pkg.Service/Name`, with or without a leading slash; else ContractError."""
+        try:
+            return self.methods[path.lstrip("/")]
+        except KeyError:
+            raise ContractError(f"no contract has the method {path}") from None
+
+    def dependencies(self, workload: str) -> frozenset[str]:
+        """The workloads that *workload* calls."""
+        return frozenset(
+            self.methods[target].service
+            for service in self.workloads.get(workload, ())
+            for target in _targets(service)
+            if target in self.methods
+        )
+
+
+@cache
+def load() -> Contract:
+    """Read every contract that is compiled into the `plexus` package."""
+    return read(_files())
+
+
+def read(files: Iterable[FileDescriptor]) -> Contract:
+    """Read the services of *files*."""
+    services = [_service(s) for file in files for s in file.services_by_name.values()]
+    return Contract(services=tuple(sorted(services, key=lambda service: service.full_name)))
+
+
+def _files() -> Iterator[FileDescriptor]:
+    for module in sorted(Path(plexus.__path__[0]).glob("*/v1/*_service_pb2.py")):
+        yield import_module(f"plexus.{module.parts[-3]}.v1.{module.stem}").DESCRIPTOR
+
+
+def _service(descriptor: ServiceDescriptor) -> Service:
+    stated = descriptor.GetOptions().Extensions[policy.service]
+    name = workload_of(descriptor.full_name)
+    return Service(
+        name=name,
+        full_name=descriptor.full_name,
+        file=descriptor.file.name,
+        methods=tuple(_method(method, name) for method in descriptor.methods),
+        tasks=tuple(
+            Task(name=task.name, follows=task.follows, calls=tuple(map(_call, task.calls)))
+            for task in stated.tasks
+        ),
+    )
+
+
+def _method(descriptor: MethodDescriptor, workload: str) -> Method:
+    options = descriptor.GetOptions()
+    stated = options.Extensions[policy.method]
+    service = descriptor.containing_service
+    return Method(
+        path=f"{service.full_name}/{descriptor.name}",
+        name=descriptor.name,
+        service=workload,
+        file=service.file.name,
+        stated=bool(stated.deadline_ms and stated.criticality),
+        deadline=stated.deadline_ms / 1000,
+        criticality=Criticality(stated.criticality),
+        scope=stated.scope,
+        audience=Audience(stated.audience),
+        calls=MappingProxyType({call.method: _call(call) for call in stated.calls}),
+        read_only=options.idempotency_level == options.NO_SIDE_EFFECTS,
+        repeatable=options.idempotency_level != options.IDEMPOTENCY_UNKNOWN,
+        client_streaming=descriptor.client_streaming,
+        server_streaming=descriptor.server_streaming,
+        input=descriptor.input_type,
+        output=descriptor.output_type,
+    )
+
+
+def _call(stated: policy.Call) -> Call:
+    return Call(method=stated.method, need=Need(stated.need), effect=stated.effect)
+
+
+def _targets(service: Service) -> Iterator[str]:
+    for method in service.methods:
+        yield from method.calls
+    for task in service.tasks:
+        yield from filter(None, (task.follows, *(call.method for call in task.calls)))
+
+
+def workload_of(full_name: str) -> str:
+    """The workload that serves `plexus.<workload>.v1.…`."""
+    return full_name.split(".")[1]
