@@ -1,9 +1,9 @@
 """Plexus for Python: the compiled contracts, their reader, and the client stack.
 
-    from plexus import connect
-    from plexus.records.v1 import records_service_pb2 as records
+    from plexus.client import channel
+    from plexus.records.v1.records_service_pb2_grpc import RecordsServiceStub
 
-    with connect("records", credentials) as channel: ...
+    stub = RecordsServiceStub(channel("xds:///records", credentials))
 
-Services inside the mesh and partners outside use the same stack; only target and credentials differ.
+Inside the mesh and outside it is the same stack: only target and credentials differ.
 """

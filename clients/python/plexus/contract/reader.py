@@ -64,7 +64,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Background work of a service: the feed that drives it, if one does, and the calls it makes."""
+    """Background work of a service: the feed that drives it, if any, and the calls it makes."""
 
     name: str
     follows: str
@@ -73,7 +73,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One RPC and what its contract promises. *deadline* is in seconds; *path* is `pkg.Service/Name`."""
+    """One RPC and what it promises. *deadline* is in seconds; *path* is `pkg.Service/Name`."""
 
     path: str
     name: str
