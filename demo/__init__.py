@@ -1,0 +1,1 @@
+"""What `make demo` plays: synthetic patients. Nothing imports this package but the demo itself."""
