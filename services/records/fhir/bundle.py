@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.records.fhir.extraction import Surroundings
-from services.records.fhir.rule_error import RuleError
 from services.records.fhir.json_text import Cursor, compact
 from services.records.fhir.references import Resolver, id_in_uuid
+from services.records.fhir.rule_error import RuleError
 
 _MENTIONS_BUNDLE = re.compile(r'"resourceType"\s*:\s*"Bundle"')
 _TYPES = frozenset({"transaction", "collection", "batch", "searchset", "document", "message"})
@@ -37,8 +37,8 @@ class Bundle:
 
 
 def read_bundle(text: str) -> Bundle | None:
-    """The parts of a bundle; None if the text is something else. Raises JsonError, and RuleError if the
-    bundle as a whole cannot be read."""
+    """The parts of a bundle; None if the text is something else. Raises JsonError, and RuleError
+    if the bundle as a whole cannot be read."""
     if not _MENTIONS_BUNDLE.search(text):
         return None
     cursor = Cursor(text)

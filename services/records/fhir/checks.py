@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from services.records.fhir.rule_error import RuleError
 from services.records.fhir.invariants import INVARIANTS, check_contained
 from services.records.fhir.primitives import check_text
+from services.records.fhir.rule_error import RuleError
 from services.records.fhir.shapes import RESOURCE, Element, Shape, shape_of, shape_of_resource
 
 JsonObject = dict[str, object]
@@ -17,7 +17,7 @@ class RepeatedName(JsonObject):
 
 
 def check_resource(resource: object) -> None:
-    """Raises RuleError, with the path below the resource, at the first rule of R4 that is broken."""
+    """Raises RuleError, with the path below the resource, at the first broken rule of R4."""
     if not isinstance(resource, dict):
         raise RuleError("must be a JSON object")
     _check_resource(resource, 0)

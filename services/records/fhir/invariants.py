@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from services.records.fhir.rule_error import RuleError
 from services.records.fhir.moments import Moment, Precision, moment
 from services.records.fhir.required_codes import STATUS_SYSTEMS
+from services.records.fhir.rule_error import RuleError
 
 _Object = Mapping[str, Any]
 Invariant = Callable[[_Object], None]

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
-from services.records.fhir.rule_error import RuleError
 from services.records.fhir.moments import moment
+from services.records.fhir.rule_error import RuleError
 
 Check = Callable[[object], None]
 
@@ -21,7 +21,7 @@ _BASE64 = re.compile(r"[0-9A-Za-z+/]*={0,2}")
 
 
 def check_text(value: object) -> None:
-    """Raises RuleError unless `value` is a string R4 allows: not empty, without control characters."""
+    """Raises RuleError unless R4 allows the string: not empty, without control characters."""
     if not isinstance(value, str):
         raise RuleError("must be a JSON string")
     if not value:

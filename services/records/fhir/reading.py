@@ -14,12 +14,12 @@ from services.records.fhir.bundle import (
 from services.records.fhir.checks import check_resource
 from services.records.fhir.extraction import Surroundings, extract_facts
 from services.records.fhir.facts import Fact
-from services.records.fhir.rule_error import RuleError
 from services.records.fhir.framing import LARGEST_DOCUMENT, Form, frame
 from services.records.fhir.invariants import references_in
 from services.records.fhir.json_text import JsonError, compact, decode, decode_text
 from services.records.fhir.moments import Moment
 from services.records.fhir.references import Resolver, patient_of
+from services.records.fhir.rule_error import RuleError
 from services.records.fhir.values import read_moment
 
 

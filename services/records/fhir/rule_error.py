@@ -6,7 +6,7 @@ _ELEMENT_NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9]{0,63}")
 
 
 class RuleError(Exception):
-    """One broken rule. `path` grows from the inside out as the flaw leaves each level, so that a
+    """One broken rule. `path` grows from the inside out as the error leaves each level, so that a
     sound resource never pays for building paths. Neither part ever holds a value from the input."""
 
     def __init__(self, reason: str) -> None:
@@ -15,7 +15,7 @@ class RuleError(Exception):
         self.path = ""
 
     def below(self, step: str | int) -> "RuleError":
-        """This flaw, seen from one level further out: below an element name or a list index."""
+        """This error, seen from one level further out: below an element name or a list index."""
         self.path = f"{_written(step)}{self.path}"
         return self
 

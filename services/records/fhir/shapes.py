@@ -1,4 +1,4 @@
-"""Which elements each FHIR type has. The facts come from the element tables of `fhir.resources`; its
+"""Which elements each FHIR type has. The facts come from the tables of `fhir.resources`; its
 validation is not used: it lets wrong codes and broken invariants pass, refuses some of what R4
 allows, and repeats the offending value in its errors."""
 
