@@ -42,15 +42,19 @@ def reasons(descriptor: EnumDescriptor) -> dict[int, Reason]:
     }
 
 
+def code(value: EnumValueDescriptor) -> int:
+    """The gRPC status code's number that an error enum's value states; 0 when it states none."""
+    return int(value.GetOptions().Extensions[policy.error].code)
+
+
 def _reason(value: EnumValueDescriptor, prefix: str, domain: str) -> Reason:
-    stated = value.GetOptions().Extensions[policy.error]
-    if not stated.code:
+    if not code(value):
         raise ContractError(f"{value.name} must state (plexus.policy.v1.error).code")
     return Reason(
         name=value.name.removeprefix(prefix),
         domain=domain,
-        code=stated.code,
-        metadata=frozenset(stated.metadata),
+        code=code(value),
+        metadata=frozenset(value.GetOptions().Extensions[policy.error].metadata),
     )
 
 

@@ -1,9 +1,13 @@
-"""Reads services, methods and the calls between them from descriptors."""
+"""Reads services, methods and the calls between them from descriptors.
+
+Descriptors may come from any pool: the generated one, or one built from an image.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import IntEnum
 from functools import cache, cached_property
 from importlib import import_module
@@ -17,10 +21,14 @@ from plexus.policy.v1 import policy_pb2 as policy
 if TYPE_CHECKING:
     from google.protobuf.descriptor import (
         Descriptor,
+        EnumDescriptor,
         FileDescriptor,
         MethodDescriptor,
         ServiceDescriptor,
     )
+
+OWN = "plexus."
+VOCABULARY = "plexus.policy."
 
 
 class ContractError(Exception):
@@ -73,7 +81,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One RPC and what it promises. *deadline* is in seconds; *path* is `pkg.Service/Name`."""
+    """One RPC and what it promises. *deadline* is in seconds; *path* is `pkg.Service/Name`.
+
+    *declared* is the calls as written, *calls* the same by callee.
+    """
 
     path: str
     name: str
@@ -84,6 +95,7 @@ class Method:
     criticality: Criticality
     scope: str
     audience: Audience
+    declared: tuple[Call, ...]
     calls: Mapping[str, Call]
     read_only: bool
     repeatable: bool
@@ -98,6 +110,11 @@ class Method:
         return "/" + self.path
 
     @property
+    def short(self) -> str:
+        """The name a person uses, such as `records.GetPatient`."""
+        return f"{self.service}.{self.name}"
+
+    @property
     def takes_request_id(self) -> bool:
         """Whether the request carries the client's name for it."""
         return "request_id" in self.input.fields_by_name
@@ -108,6 +125,7 @@ class Method:
         field = self.output.fields_by_name.get("degradations")
         return (
             field is not None
+            and field.is_repeated
             and field.message_type is not None
             and field.message_type.full_name == "plexus.type.v1.Degradation"
         )
@@ -129,6 +147,7 @@ class Contract:
     """Everything the contracts state, and what follows from it."""
 
     services: tuple[Service, ...]
+    files: tuple[FileDescriptor, ...] = ()
 
     @cached_property
     def methods(self) -> Mapping[str, Method]:
@@ -153,6 +172,19 @@ class Contract:
         return MappingProxyType({path: frozenset(names) for path, names in found.items()})
 
     @cached_property
+    def messages(self) -> tuple[Descriptor, ...]:
+        """Every message that can travel, nested ones too, by full name."""
+        found = (m for file in self.files for m in file.message_types_by_name.values())
+        return tuple(sorted(_nested(found), key=lambda message: message.full_name))
+
+    @cached_property
+    def error_enums(self) -> tuple[EnumDescriptor, ...]:
+        """The enums of every `errors.proto`, by full name."""
+        errors = (file for file in self.files if file.name.endswith("/errors.proto"))
+        found = (enum for file in errors for enum in file.enum_types_by_name.values())
+        return tuple(sorted(found, key=lambda enum: enum.full_name))
+
+    @cached_property
     def scopes(self) -> frozenset[str]:
         """Every token scope that some method states."""
         return frozenset(m.scope for m in self.methods.values() if m.scope)
@@ -163,6 +195,20 @@ class Contract:
             return self.methods[path.lstrip("/")]
         except KeyError:
             raise ContractError(f"no contract has the method {path}") from None
+
+    def find(self, name: str) -> Method:
+        """The method a person means: `records.GetPatient`, or its path; else ContractError."""
+        if found := self._by_short_name.get(name):
+            return found
+        if "/" in name:
+            return self.method(name)
+        close = get_close_matches(name, self._by_short_name, n=1)
+        mend = f"; did you mean {close[0]}?" if close else ""
+        raise ContractError(f"no contract has the method {name}{mend}")
+
+    @cached_property
+    def _by_short_name(self) -> Mapping[str, Method]:
+        return {method.short: method for method in self.methods.values()}
 
     def dependencies(self, workload: str) -> frozenset[str]:
         """The workloads that *workload* calls."""
@@ -181,14 +227,23 @@ def load() -> Contract:
 
 
 def read(files: Iterable[FileDescriptor]) -> Contract:
-    """Read the services of *files*."""
-    services = [_service(s) for file in files for s in file.services_by_name.values()]
-    return Contract(services=tuple(sorted(services, key=lambda service: service.full_name)))
+    """Read the services, messages and errors of *files*; the vocabulary itself is passed over."""
+    stating = tuple(file for file in files if not file.package.startswith(VOCABULARY))
+    services = [_service(s) for file in stating for s in file.services_by_name.values()]
+    return Contract(
+        services=tuple(sorted(services, key=lambda service: service.full_name)), files=stating
+    )
 
 
 def _files() -> Iterator[FileDescriptor]:
-    for module in sorted(Path(plexus.__path__[0]).glob("*/v1/*_service_pb2.py")):
+    for module in sorted(Path(plexus.__path__[0]).glob("*/v1/*_pb2.py")):
         yield import_module(f"plexus.{module.parts[-3]}.v1.{module.stem}").DESCRIPTOR
+
+
+def _nested(messages: Iterable[Descriptor]) -> Iterator[Descriptor]:
+    for message in messages:
+        yield message
+        yield from _nested(message.nested_types)
 
 
 def _service(descriptor: ServiceDescriptor) -> Service:
@@ -210,6 +265,7 @@ def _method(descriptor: MethodDescriptor, workload: str) -> Method:
     options = descriptor.GetOptions()
     stated = options.Extensions[policy.method]
     service = descriptor.containing_service
+    declared = tuple(map(_call, stated.calls))
     return Method(
         path=f"{service.full_name}/{descriptor.name}",
         name=descriptor.name,
@@ -220,7 +276,8 @@ def _method(descriptor: MethodDescriptor, workload: str) -> Method:
         criticality=Criticality(stated.criticality),
         scope=stated.scope,
         audience=Audience(stated.audience),
-        calls=MappingProxyType({call.method: _call(call) for call in stated.calls}),
+        declared=declared,
+        calls=MappingProxyType({call.method: call for call in declared}),
         read_only=options.idempotency_level == options.NO_SIDE_EFFECTS,
         repeatable=options.idempotency_level != options.IDEMPOTENCY_UNKNOWN,
         client_streaming=descriptor.client_streaming,

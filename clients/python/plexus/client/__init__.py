@@ -1,0 +1,18 @@
+"""The client stack: the same for a service in the mesh and for a partner outside."""
+
+from plexus.client.breaker import BreakerView
+from plexus.client.channel import Channel, channel
+from plexus.client.inbound import Inbound, inbound, working
+from plexus.client.optional import optional
+from plexus.client.tuning import Tuning
+
+__all__ = [
+    "BreakerView",
+    "Channel",
+    "Inbound",
+    "Tuning",
+    "channel",
+    "inbound",
+    "optional",
+    "working",
+]

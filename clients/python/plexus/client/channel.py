@@ -1,0 +1,226 @@
+"""The channel that generated stubs are built on: `RecordsServiceStub(channel(target, credentials))`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import grpc
+
+from plexus.client.breaker import Breaker, BreakerView
+from plexus.client.outgoing import Outgoing, Parts, Send
+from plexus.client.stack import STREAM, UNARY, compose
+from plexus.client.tuning import Tuning
+from plexus.contract import Contract, Method, load
+from plexus.errors import from_rpc
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+OPTIONS: Sequence[tuple[str, Any]] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 1_000),
+    # Keepalive alone does not notice a hung peer; this does.
+    ("grpc.http2.ping_timeout_ms", 1_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
+
+
+class Unary:
+    """One method that answers once. Calling it makes the call, through the stack."""
+
+    __slots__ = ("_send", "path")
+
+    def __init__(self, method: Method, send: Send) -> None:
+        self.path = method.path
+        self._send = send
+
+    def __call__(
+        self,
+        request: Any,
+        timeout: float | None = None,
+        metadata: Iterable[tuple[str, str | bytes]] | None = None,
+    ) -> Any:
+        """Return the response, or raise PlexusError. *timeout* in seconds only ever shortens."""
+        return self._send(Outgoing(request, timeout, list(metadata) if metadata else []))
+
+
+class Stream(Unary):
+    """One method that answers with a stream: iterate over what a call returns."""
+
+    __slots__ = ()
+
+    def __call__(
+        self,
+        request: Any,
+        timeout: float | None = None,
+        metadata: Iterable[tuple[str, str | bytes]] | None = None,
+    ) -> Iterator[Any]:
+        """Return the responses as they come; iterating raises PlexusError."""
+        return Responses(super().__call__(request, timeout, metadata))
+
+
+class Responses(Iterator[Any]):
+    """Responses as they come. `cancel()` ends the stream."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    def __next__(self) -> Any:
+        try:
+            return next(self._call)
+        except grpc.RpcError as error:
+            raise from_rpc(error) from None
+
+    def cancel(self) -> None:
+        """End the stream: the next response is Cancelled."""
+        getattr(self._call, "cancel", getattr(self._call, "close", None))()
+
+
+class Channel(grpc.Channel):
+    """A gRPC channel whose calls go through the client stack."""
+
+    def __init__(self, channel: grpc.Channel, parts: Parts, contract: Contract) -> None:
+        self._channel = channel
+        self._parts = parts
+        self._contract = contract
+
+    def breakers(self) -> list[BreakerView]:
+        """Every breaker of the channel, by method."""
+        found: Mapping[str, Breaker] = self._parts.breakers
+        return [found[path].view() for path in sorted(found)]
+
+    def unary_unary(
+        self,
+        method: str,
+        request_serializer: Any = None,
+        response_deserializer: Any = None,
+        _registered_method: bool = False,
+    ) -> Any:
+        """A callable for a method with one request and one response."""
+        raw = self._raw("unary_unary", method, request_serializer, response_deserializer)
+        return Unary(self._method(method), self._compose(UNARY, method, raw))
+
+    def stream_unary(
+        self,
+        method: str,
+        request_serializer: Any = None,
+        response_deserializer: Any = None,
+        _registered_method: bool = False,
+    ) -> Any:
+        """A callable for a method with a stream of requests and one response."""
+        raw = self._raw("stream_unary", method, request_serializer, response_deserializer)
+        return Unary(self._method(method), self._compose(UNARY, method, raw))
+
+    def unary_stream(
+        self,
+        method: str,
+        request_serializer: Any = None,
+        response_deserializer: Any = None,
+        _registered_method: bool = False,
+    ) -> Any:
+        """A callable for a method with one request and a stream of responses."""
+        raw = self._raw("unary_stream", method, request_serializer, response_deserializer)
+        return Stream(self._method(method), self._compose(STREAM, method, raw))
+
+    def stream_stream(
+        self,
+        method: str,
+        request_serializer: Any = None,
+        response_deserializer: Any = None,
+        _registered_method: bool = False,
+    ) -> Any:
+        """A callable for a method with streams both ways."""
+        raw = self._raw("stream_stream", method, request_serializer, response_deserializer)
+        return Stream(self._method(method), self._compose(STREAM, method, raw))
+
+    def subscribe(self, callback: Any, try_to_connect: bool | None = False) -> None:
+        """Tell *callback* of the channel's connectivity."""
+        self._channel.subscribe(callback, try_to_connect)
+
+    def unsubscribe(self, callback: Any) -> None:
+        """Tell *callback* no more."""
+        self._channel.unsubscribe(callback)
+
+    def close(self) -> None:
+        """Close the channel and cancel its calls."""
+        self._channel.close()
+
+    def __enter__(self) -> Channel:
+        return self
+
+    def __exit__(self, *exception: object) -> bool | None:
+        self.close()
+        return None
+
+    def _method(self, path: str) -> Method:
+        return self._contract.method(path)
+
+    def _raw(self, kind: str, path: str, serialize: Any, deserialize: Any) -> Any:
+        make = getattr(self._channel, kind)
+        return make(
+            path,
+            request_serializer=serialize,
+            response_deserializer=deserialize,
+            _registered_method=True,
+        )
+
+    def _compose(self, layers: Any, path: str, raw: Any) -> Send:
+        def send(out: Outgoing) -> Any:
+            return raw(out.request, timeout=out.timeout, metadata=out.metadata)
+
+        return compose(layers, self._method(path), self._parts, send)
+
+
+def channel(
+    target: str,
+    credentials: grpc.ChannelCredentials | None = None,
+    *,
+    token: Callable[[], str] | None = None,
+    tuning: Tuning | None = None,
+    enforce: bool = False,
+    contract: Contract | None = None,
+    options: Iterable[tuple[str, Any]] = (),
+) -> Channel:
+    """Open a channel to *target*, such as `xds:///records` or `api.example.org:443`.
+
+    *token* gives the access token of a caller outside the mesh. *enforce* refuses calls that the work
+    in progress does not declare; the mesh sets it for services. Without *credentials* the channel is
+    plaintext, which no service of the mesh accepts.
+    """
+    contract = contract or load()
+    tuning = tuning or Tuning()
+    parts = Parts(tuning=tuning, token=token, enforce=enforce, breakers={})
+    # The first of two equal options counts.
+    chosen = [*options, *OPTIONS]
+    if not target.startswith("xds:"):
+        chosen.append(("grpc.service_config", service_config(contract, tuning)))
+    raw = (
+        grpc.secure_channel(target, credentials, options=chosen)
+        if credentials
+        else grpc.insecure_channel(target, options=chosen)
+    )
+    return Channel(raw, parts, contract)
+
+
+def service_config(contract: Contract, tuning: Tuning) -> str:
+    """Retries for a target outside xDS: on UNAVAILABLE, only what the contract calls repeatable."""
+    names = [
+        {"service": path.split("/")[0], "method": method.name}
+        for path, method in contract.methods.items()
+        if method.repeatable and not method.client_streaming
+    ]
+    policy = {
+        "maxAttempts": tuning.attempts,
+        "initialBackoff": "0.025s",
+        "maxBackoff": "0.25s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    budget = {"maxTokens": 100, "tokenRatio": 0.1}
+    config = {"methodConfig": [{"name": names, "retryPolicy": policy}], "retryThrottling": budget}
+    return json.dumps(config)

@@ -1,0 +1,63 @@
+"""The work that outgoing calls are part of: an inbound call being served, or a background task."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from plexus.contract import Call, Method
+from plexus.type.v1 import degradation_pb2
+
+_REQUEST_IDS = uuid.UUID("7d0f2c0e-2f5c-5a39-9d3a-6f1f6f5f9b10")
+
+
+@dataclass(slots=True)
+class Inbound:
+    """One piece of work. *deadline* is on the monotonic clock; *calls* are those its contract declares.
+
+    *caller* is the workload or token subject that asked for it; empty for a background task.
+    """
+
+    name: str
+    calls: Mapping[str, Call]
+    deadline: float
+    caller: str = ""
+    method: Method | None = None
+    request_id: str = ""
+    traceparent: str = ""
+    sampled: bool = False
+    degradations: list[degradation_pb2.Degradation] = field(default_factory=list)
+    _writes: int = 0
+
+    def remaining(self) -> float:
+        """Seconds until the deadline; negative when it has passed."""
+        return self.deadline - time.monotonic()
+
+    def next_request_id(self, callee: str) -> str:
+        """The id for the next write this work makes: the same again when the work is repeated."""
+        self._writes += 1
+        if not self.request_id:
+            return uuid.uuid4().hex
+        return uuid.uuid5(_REQUEST_IDS, f"{self.request_id}/{callee}/{self._writes}").hex
+
+
+_inbound: ContextVar[Inbound | None] = ContextVar("plexus_inbound", default=None)
+
+
+def inbound() -> Inbound | None:
+    """The work in progress in this thread, if any."""
+    return _inbound.get()
+
+
+@contextmanager
+def working(work: Inbound) -> Iterator[Inbound]:
+    """Make *work* the work in progress; calls made inside are its calls."""
+    token = _inbound.set(work)
+    try:
+        yield work
+    finally:
+        _inbound.reset(token)

@@ -1,0 +1,38 @@
+"""A call on its way out, and the type of everything that handles it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from plexus.client.tuning import Tuning
+from plexus.contract import Method
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """One call. *request* is a message, or an iterator of messages; *timeout* is in seconds."""
+
+    request: Any
+    timeout: float | None = None
+    metadata: list[tuple[str, str | bytes]] = field(default_factory=list)
+    initial: Any = None
+
+
+Send = Callable[[Outgoing], Any]
+"""Makes the call and returns the response, or raises PlexusError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the layers of one channel share."""
+
+    tuning: Tuning
+    token: Callable[[], str] | None
+    enforce: bool
+    breakers: dict[str, Any]
+
+
+Layer = Callable[[Method, Parts, Send], Send]
+"""Wraps the rest of the stack for one method; composed once."""
