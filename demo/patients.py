@@ -22,19 +22,6 @@ from demo.patients_data import CVX, LOINC, RXNORM, SNOMED, UCUM, Illness, Term
 
 AS_OF = date(2026, 6, 30)  # fixed, so that ages do not move between runs
 _SHARED = uuid.UUID("5f0c1d9e-7a54-4b0e-9d53-3b8f6f3f2a10")  # namespace of clinics and payers
-# Every tenth patient is an infant, every fifth is old; the others lie between.
-_AGES = (
-    (0, 1),
-    (66, 79),
-    (2, 12),
-    (25, 45),
-    (46, 65),
-    (13, 24),
-    (80, 97),
-    (25, 45),
-    (46, 65),
-    (30, 60),
-)
 
 
 def synthesize(count: int, seed: int) -> Iterator[Json]:
@@ -55,7 +42,7 @@ class _PatientStory:
         self._draw = draw
         self._index = index
         self._entries: list[Json] = []
-        low, high = _AGES[index % len(_AGES)]
+        low, high = data.AGES[index % len(data.AGES)]
         days = draw.randint(low * 365 + 20, high * 365 + 300)
         self._born = AS_OF - timedelta(days=days)
         self._age = days / 365.25
@@ -100,12 +87,12 @@ class _PatientStory:
         city, state, postal_code = draw.choice(data.CITIES)
         phone = f"555-01{draw.randint(0, 99):02d}"
         language = draw.choices(data.LANGUAGES, (8, 1, 1))[0]
+        record = f"SYN{draw.randint(0, 9_999_999):07d}"
+        ssn = f"999-{draw.randint(10, 99)}-{draw.randint(1000, 9999)}"
         body: Json = {
             "identifier": [
-                identifier("MR", "Medical record number", "urn:oid:2.999.1", self._number()),
-                identifier(
-                    "SS", "Social Security number", "http://hl7.org/fhir/sid/us-ssn", self._ssn()
-                ),
+                identifier("MR", "Medical record number", "urn:oid:2.999.1", record),
+                identifier("SS", "Social Security number", data.US_SSN, ssn),
             ],
             "active": True,
             "name": [{"use": "official", "family": family, "given": [given]}],
@@ -129,12 +116,6 @@ class _PatientStory:
             "communication": [{"language": concept("urn:ietf:bcp:47", language)}],
         }
         self._patient = self._add("Patient", body)
-
-    def _number(self) -> str:
-        return f"SYN{self._draw.randint(0, 9_999_999):07d}"
-
-    def _ssn(self) -> str:
-        return f"999-{self._draw.randint(10, 99)}-{self._draw.randint(1000, 9999)}"
 
     def _marital_status(self) -> Term:
         if self._age < 20:

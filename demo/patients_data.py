@@ -8,6 +8,7 @@ LOINC = "http://loinc.org"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 CVX = "http://hl7.org/fhir/sid/cvx"
 UCUM = "http://unitsofmeasure.org"
+US_SSN = "http://hl7.org/fhir/sid/us-ssn"
 
 Term = tuple[str, str]  # code, display
 
@@ -214,3 +215,17 @@ PROCEDURES: dict[str, Term] = {
     "Heart failure": ("40701008", "Echocardiography"),
     "Major depressive disorder": ("171207006", "Depression screening"),
 }
+
+# Every tenth patient is an infant, every fifth is old; the others lie between.
+AGES = (
+    (0, 1),
+    (66, 79),
+    (2, 12),
+    (25, 45),
+    (46, 65),
+    (13, 24),
+    (80, 97),
+    (25, 45),
+    (46, 65),
+    (30, 60),
+)

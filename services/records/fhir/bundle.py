@@ -12,8 +12,8 @@ from services.records.fhir.references import Resolver, id_in_uuid
 from services.records.fhir.rule_error import RuleError
 
 _MENTIONS_BUNDLE = re.compile(r'"resourceType"\s*:\s*"Bundle"')
-_TYPES = frozenset({"transaction", "collection", "batch", "searchset", "document", "message"})
-_WRITES = frozenset({"POST", "PUT"})
+_TYPES = ("transaction", "collection", "batch", "searchset", "document", "message")
+_WRITES = ("POST", "PUT")
 
 
 @dataclass(slots=True)
