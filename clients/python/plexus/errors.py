@@ -23,10 +23,9 @@ from types import MappingProxyType
 from typing import Any
 
 import grpc
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.rpc import error_details_pb2, status_pb2
 
-from plexus.contract.errors import Reason, reason
+from plexus.contract.errors import ErrorEnum, Reason, reason
 from plexus.contract.reader import ContractError
 
 STATUS_DETAILS = "grpc-status-details-bin"
@@ -50,7 +49,7 @@ class Fault(Exception):
 
     def __init__(
         self,
-        enum: EnumTypeWrapper,
+        enum: ErrorEnum,
         value: int,
         *,
         violations: tuple[Violation, ...] = (),

@@ -78,7 +78,8 @@ class Responses(Iterator[Any]):
 
     def cancel(self) -> None:
         """End the stream: the next response is Cancelled."""
-        getattr(self._call, "cancel", getattr(self._call, "close", None))()
+        end = getattr(self._call, "cancel", None) or self._call.close
+        end()
 
 
 class Channel(grpc.Channel):
@@ -138,7 +139,7 @@ class Channel(grpc.Channel):
         raw = self._raw("stream_stream", method, request_serializer, response_deserializer)
         return Stream(self._method(method), self._compose(STREAM, method, raw))
 
-    def subscribe(self, callback: Any, try_to_connect: bool | None = False) -> None:
+    def subscribe(self, callback: Any, try_to_connect: bool = False) -> None:
         """Tell *callback* of the channel's connectivity."""
         self._channel.subscribe(callback, try_to_connect)
 

@@ -72,6 +72,7 @@ def context(sampling: float) -> tuple[bool, str]:
 @cache
 def _interceptor() -> Any:
     # Imported for the first sampled call: a process that never samples never pays for it.
-    from opentelemetry.instrumentation.grpc import client_interceptor
+    from opentelemetry.instrumentation import grpc as instrumentation
 
-    return client_interceptor()
+    make: Any = instrumentation.client_interceptor
+    return make()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
-
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from typing import TYPE_CHECKING, Any, Protocol
 
 from plexus.contract.reader import ContractError, workload_of
 from plexus.policy.v1 import policy_pb2 as policy
@@ -15,6 +13,14 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import EnumDescriptor, EnumValueDescriptor
 
 PLATFORM_DOMAIN = "plexus"
+
+
+class ErrorEnum(Protocol):
+    """A generated enum of reasons, such as `SchedulingError`."""
+
+    @property
+    def DESCRIPTOR(self) -> Any:
+        """The enum's descriptor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,7 @@ class Reason:
     metadata: frozenset[str]
 
 
-def reason(enum: EnumTypeWrapper, value: int) -> Reason:
+def reason(enum: ErrorEnum, value: int) -> Reason:
     """The reason that *value* of an error enum stands for; ContractError when it states no code."""
     return reasons(enum.DESCRIPTOR)[value]
 

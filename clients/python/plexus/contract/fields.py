@@ -37,39 +37,36 @@ def is_loggable(field: FieldDescriptor) -> bool:
     return data_class(field) is DataClass.OPERATIONAL
 
 
-def leaves_it_to_its_fields(field: FieldDescriptor) -> bool:
-    """Whether the field holds a message of ours, whose own fields state their classes.
+def inside(field: FieldDescriptor) -> Descriptor | None:
+    """The message of ours that the field holds, whose fields state their own classes.
 
-    A map does not: its entry is a message that nobody writes, so the map itself must state one.
+    None for a map: its entry is a message that nobody writes, so the map itself must state a class.
     """
     message = field.message_type
-    return (
-        message is not None
-        and message.full_name.startswith(OWN)
-        and not message.GetOptions().map_entry
-    )
+    if message is None or not message.full_name.startswith(OWN):
+        return None
+    return None if message.GetOptions().map_entry else message
 
 
 def reveals(field: FieldDescriptor) -> frozenset[DataClass]:
     """Every class that a value of the field can hold, down to the last field inside it."""
-    stated = data_class(field)
-    if stated or not leaves_it_to_its_fields(field):
-        return frozenset({stated})
-    return _revealed_by(field.message_type)
+    stated, message = data_class(field), inside(field)
+    return frozenset({stated}) if stated or message is None else contents(message)
 
 
 @cache
-def _revealed_by(message: Descriptor) -> frozenset[DataClass]:
+def contents(message: Descriptor) -> frozenset[DataClass]:
+    """Every class that a value of the message can hold, down to the last field inside it."""
     found: set[DataClass] = set()
-    open_, seen = [message], {message.full_name}
-    while open_:
-        for field in open_.pop().fields:
-            stated = data_class(field)
-            if stated or not leaves_it_to_its_fields(field):
+    waiting, seen = [message], {message.full_name}
+    while waiting:
+        for field in waiting.pop().fields:
+            stated, held = data_class(field), inside(field)
+            if stated or held is None:
                 found.add(stated)
-            elif field.message_type.full_name not in seen:
-                seen.add(field.message_type.full_name)
-                open_.append(field.message_type)
+            elif held.full_name not in seen:
+                seen.add(held.full_name)
+                waiting.append(held)
     return frozenset(found)
 
 
