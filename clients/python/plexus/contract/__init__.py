@@ -1,7 +1,8 @@
 """The contract, read: what the .proto files state, as frozen values. Nobody else reads options."""
 
 from plexus.contract.errors import Reason, reason, reasons
-from plexus.contract.fields import DataClass, data_class, is_loggable
+from plexus.contract.fields import DataClass, data_class, is_loggable, reveals
+from plexus.contract.proofs import assert_stated, check
 from plexus.contract.reader import (
     Audience,
     Call,
@@ -13,7 +14,9 @@ from plexus.contract.reader import (
     Service,
     Task,
     load,
+    read,
 )
+from plexus.contract.violation import Violation
 
 __all__ = [
     "Audience",
@@ -27,9 +30,14 @@ __all__ = [
     "Reason",
     "Service",
     "Task",
+    "Violation",
+    "assert_stated",
+    "check",
     "data_class",
     "is_loggable",
     "load",
+    "read",
     "reason",
     "reasons",
+    "reveals",
 ]

@@ -1,0 +1,115 @@
+"""Proofs about what must be stated: policies, classes, request ids, rules, codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from plexus.contract.errors import code
+from plexus.contract.fields import data_class, inside, pattern
+from plexus.contract.reader import Contract, Criticality, Method
+from plexus.contract.violation import Violation
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+REQUEST_ID = "request_id"
+
+
+def missing_policies(contract: Contract) -> Iterator[Violation]:
+    """Methods that do not state how long they take or when they are shed."""
+    for method in contract.methods.values():
+        if not method.stated:
+            lacking = [
+                *([] if method.deadline else ["deadline_ms"]),
+                *([] if method.criticality is not Criticality.UNSPECIFIED else ["criticality"]),
+            ]
+            yield _method(
+                "method-without-policy",
+                method,
+                f"states no {' and no '.join(lacking)}",
+                "state both in `option (plexus.policy.v1.method)`",
+            )
+
+
+def writes_without_request_id(contract: Contract) -> Iterator[Violation]:
+    """Methods with effects whose request cannot be recognised when it comes again."""
+    for method in contract.methods.values():
+        if not method.read_only and not method.takes_request_id:
+            yield _method(
+                "write-without-request-id",
+                method,
+                f"has effects, and {method.input.name} carries no request_id",
+                f"add `string request_id` to {method.input.name}, or state "
+                "`option idempotency_level = NO_SIDE_EFFECTS` when it changes nothing",
+            )
+
+
+def unclassified_fields(contract: Contract) -> Iterator[Violation]:
+    """Fields that do not say what they reveal. One that holds a message of ours may leave it."""
+    for message in contract.messages:
+        if message.GetOptions().map_entry:
+            continue
+        for field in message.fields:
+            if not data_class(field) and inside(field) is None:
+                yield _field(
+                    "unclassified-field",
+                    message,
+                    field,
+                    "does not say what it reveals, so it is redacted everywhere",
+                    "state `(plexus.policy.v1.data_class)`",
+                )
+
+
+def unchecked_ids(contract: Contract) -> Iterator[Violation]:
+    """Ids in requests that any string would pass for."""
+    requests = {method.input.full_name: method.input for method in contract.methods.values()}
+    for _, request in sorted(requests.items()):
+        for field in ids(request):
+            if not pattern(field):
+                yield _field(
+                    "unchecked-id",
+                    request,
+                    field,
+                    "is an id that may be any string",
+                    "state its pattern, such as "
+                    '`(buf.validate.field).string.pattern = "^pat_[a-z0-9]{8,40}$"`',
+                )
+
+
+def errors_without_code(contract: Contract) -> Iterator[Violation]:
+    """Reasons for failing that do not say how they travel."""
+    for enum in contract.error_enums:
+        for value in enum.values:
+            if value.number and not code(value):
+                yield Violation(
+                    file=enum.file.name,
+                    method_or_field=f"{enum.full_name}.{value.name}",
+                    proof="error-without-code",
+                    what="states no gRPC status code",
+                    mend="state `[(plexus.policy.v1.error) = {code: …}]`",
+                )
+
+
+def ids(request: Descriptor) -> Iterator[FieldDescriptor]:
+    """The string fields of a request that hold ids of resources.
+
+    A request id is the client's own and has only a length.
+    """
+    for field in request.fields:
+        named_so = field.name.endswith(("_id", "_ids")) and field.name != REQUEST_ID
+        if named_so and field.type == field.TYPE_STRING:
+            yield field
+
+
+def _method(proof: str, method: Method, what: str, mend: str) -> Violation:
+    return Violation(
+        file=method.file, method_or_field=method.path, proof=proof, what=what, mend=mend
+    )
+
+
+def _field(
+    proof: str, message: Descriptor, field: FieldDescriptor, what: str, mend: str
+) -> Violation:
+    file = message.file.name
+    return Violation(file=file, method_or_field=field.full_name, proof=proof, what=what, mend=mend)
