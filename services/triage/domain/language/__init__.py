@@ -1,0 +1,1 @@
+"""Plain words to symptoms: what a message mentions, and what it asserts of it."""
