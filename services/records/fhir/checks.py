@@ -24,6 +24,15 @@ def check_resource(resource: object) -> None:
     check_contained(resource)
 
 
+def is_sound(resource: object) -> bool:
+    """Whether `check_resource` finds nothing wrong."""
+    try:
+        check_resource(resource)
+    except RuleError:
+        return False
+    return True
+
+
 def _check_resource(resource: JsonObject, depth: int) -> None:
     kind = resource.get("resourceType")
     if not isinstance(kind, str):

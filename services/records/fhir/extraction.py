@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from services.records.fhir.checks import is_sound
 from services.records.fhir.facts import (
     AllergyFact,
     Attachment,
@@ -49,11 +50,13 @@ class Surroundings:
         self._neighbours = neighbours or {}
 
     def find(self, owner: JsonMap, reference: JsonMap | None) -> JsonMap | None:
-        """The resource a reference leads to, contained in `owner` or beside it in the bundle."""
+        """The resource a reference leads to, contained in `owner` or beside it in the bundle; None
+        if it is elsewhere or broken."""
         literal = (reference or {}).get("reference", "")
         if literal.startswith("#"):
             return next((c for c in owner.get("contained", ()) if c.get("id") == literal[1:]), None)
-        return self._neighbours.get(self.resolver.resolve(literal))
+        neighbour = self._neighbours.get(self.resolver.resolve(literal))
+        return neighbour if neighbour and is_sound(neighbour) else None
 
 
 def extract_facts(resource: JsonMap, around: Surroundings) -> tuple[Fact, ...]:

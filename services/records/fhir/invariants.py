@@ -21,8 +21,15 @@ def _per_1(period: _Object) -> None:
 def _certainly_after(first: Moment, second: Moment) -> bool:
     if first.precision is Precision.TIME and second.precision is Precision.TIME:
         return first.earliest > second.earliest
+    if Precision.TIME in (first.precision, second.precision) and _whole_days(first, second):
+        # A day without a zone may begin or end up to 14 hours off: only more than a day is certain.
+        return first.earliest.toordinal() > second.earliest.toordinal() + 1
     shared = min(len(first.date), len(second.date))
     return first.date[:shared] > second.date[:shared]
+
+
+def _whole_days(*moments: Moment) -> bool:
+    return all(m.precision in (Precision.DAY, Precision.TIME) for m in moments)
 
 
 def _cpt_2(contact: _Object) -> None:

@@ -92,7 +92,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "Decimal": _decimal,
         "String": check_text,
         "Markdown": check_text,
-        "Xhtml": _pattern(r"(?s)\s*<div.*", "must be an XHTML div"),
+        "Xhtml": _pattern(r"(?s)\s*<(\w+:)?div.*", "must be an XHTML div"),
         "Code": _pattern(r"\S+(\s\S+)*", "must be a code: not empty, no outer or double spaces"),
         "Id": _pattern(r"[A-Za-z0-9\-.]{1,64}", "must be 1-64 letters, digits, '-' or '.'"),
         "Uri": _uri,

@@ -136,10 +136,20 @@ def _parsed(
         version=meta.get("versionId", ""),
         last_updated=read_moment(meta.get("lastUpdated")),
         full_url=full_url,
-        patient=patient_of(resource, f"{kind}/{identity}", resolver),
+        patient=patient_of(resource, f"{kind}/{identity}", resolver)
+        or _patient_told_of(resource, around),
         original=compact(text),
         references=tuple(
             Reference(written, resolver.resolve(written)) for _, written in references_in(resource)
         ),
         facts=extract_facts(resource, around),
     )
+
+
+def _patient_told_of(resource: dict[str, Any], around: Surroundings) -> str:
+    """A Provenance belongs to the patient of what it tells the origin of, if that is in the bundle."""
+    if resource["resourceType"] != "Provenance":
+        return ""
+    told_of = (around.find(resource, target) for target in resource["target"])
+    owners = (patient_of(found, "", around.resolver) for found in told_of if found)
+    return next(filter(None, owners), "")

@@ -86,6 +86,15 @@ VALID: list[tuple[str, Json]] = [
         | {"name": [{"text": "A", "period": {"start": "2020-05-01T10:00:00Z", "end": "2020-05"}}]},
     ),
     (
+        "a start on the next day of another zone",
+        PATIENT
+        | {
+            "name": [
+                {"text": "A", "period": {"start": "2020-05-02T00:30:00+02:00", "end": "2020-05-01"}}
+            ]
+        },
+    ),
+    (
         "a local code beside the required one",
         CONDITION
         | {
@@ -452,6 +461,34 @@ def test_a_medicine_is_found_by_its_reference(place: str) -> None:
     assert isinstance(fact, MedicationFact)
     assert fact.code is not None
     assert fact.code.label == "found"
+
+
+def test_a_broken_medicine_costs_its_prescription_only_the_code() -> None:
+    medication = {"resourceType": "Medication", "id": "m", "code": ["wrong"]}
+    request: Json = {
+        "resourceType": "MedicationRequest",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": "Patient/p1"},
+        "medicationReference": {"reference": f"{URN}1"},
+    }
+    bad, good = read(bundle(entry(medication, 1), entry(request, 2)))
+    assert isinstance(bad, BadResource)
+    assert isinstance(good, ParsedResource)
+    (fact,) = good.facts
+    assert isinstance(fact, MedicationFact)
+    assert (fact.code, fact.medication) == (None, "Medication/m")
+
+
+def test_a_provenance_belongs_to_the_patient_of_its_target() -> None:
+    provenance = {
+        "resourceType": "Provenance",
+        "target": [{"reference": f"{URN}1"}],
+        "recorded": "2020-01-01T00:00:00Z",
+        "agent": [{"who": {"display": "a"}}],
+    }
+    items = parsed(bundle(entry(OBSERVATION, 1), entry(provenance, 2)))
+    assert [item.patient for item in items] == ["Patient/p1", "Patient/p1"]
 
 
 def test_coverage_is_found_inside_an_explanation_of_benefit() -> None:
