@@ -1,0 +1,1 @@
+"""Who is who: SPIFFE ids, the certificate authority, join tokens, access tokens, rotation."""

@@ -1,0 +1,81 @@
+"""What the words of the contracts mean in numbers, all of them, once. Durations are in seconds.
+
+A contract says that a method is repeatable or vital; how often it is repeated is an operator's
+matter and is said here. The measurements behind the numbers were made with grpcio 1.85 on two
+cores; the reasons stand beside them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Repeatable: gRPC's own retry, by xDS, on UNAVAILABLE, and nowhere else.
+# Three attempts survive the loss of one replica and of the one tried next; a fourth only adds
+# load to a service that is down, which the breaker is for.
+ATTEMPTS: Final = 3
+# A chain of three required repeatable calls: 3 x 3 x 3. A longer one multiplies an outage.
+MAX_ATTEMPTS_IN_CHAIN: Final = 27
+# A retry goes to another replica, so it need not wait long; the spread keeps herds apart.
+RETRY_BACKOFF_FIRST: Final = 0.02
+RETRY_BACKOFF_MOST: Final = 0.2
+
+# Outlier ejection. gRPC's defaults (5 hosts, 50 requests, 10 s) never eject with two replicas.
+# gRPC counts every status but OK as a failure (gRFC A50), business errors too: only a replica
+# at which nearly everything fails is sick.
+OUTLIER_FAILURE_PERCENTAGE: Final = 85
+OUTLIER_HOSTS: Final = 2
+OUTLIER_REQUESTS: Final = 10
+OUTLIER_INTERVAL: Final = 1.0
+# Short: a wrong ejection costs little, and a sick replica is ejected again at once.
+OUTLIER_EJECTION: Final = 2.0
+OUTLIER_EJECTION_MOST: Final = 10.0
+# gRPC has no panic mode: with more than half ejected there would be nobody left to ask.
+OUTLIER_EJECTED_PERCENT: Final = 50
+
+# Calls of one client process in flight to one service, streams included. Above what the
+# replicas' handler threads hold in a burst of hundreds; beyond it a queue would only grow.
+MAX_REQUESTS: Final = 512
+
+# Pools. A handler is synchronous and holds a thread; streams hold one for as long as they live.
+HANDLER_THREADS: Final = 32
+
+# Breaker: per method of a dependency. Five in a row is not chance; a second is about how long a
+# replica takes to be replaced, and one probe each second is no load.
+BREAKER_FAILURES: Final = 5
+BREAKER_RESET: Final = 1.0
+
+# Lease. A replica speaks at least this often; silence is asked about, not punished.
+HEARTBEAT: Final = 0.5
+LEASE_SILENCE: Final = 1.5
+# HTTP/2 pings notice a hung peer only with the ping timeout set beside the interval.
+KEEPALIVE_INTERVAL: Final = 0.5
+KEEPALIVE_TIMEOUT: Final = 0.6
+# How often a client may ping the control plane before it is told to calm down.
+KEEPALIVE_PERMITTED: Final = 0.2
+# A client pings seldom: what it loses with the control plane is not needed for its calls.
+CLIENT_KEEPALIVE_INTERVAL: Final = 5.0
+CLIENT_KEEPALIVE_TIMEOUT: Final = 2.0
+
+# Probe of a replica whose lease broke. A refused connection is proof; a missing answer is proof
+# only when it lasts, since a busy process answers late.
+PROBE_INTERVAL: Final = 0.05
+PROBE_INTERVAL_MOST: Final = 1.0
+PROBE_TIMEOUT: Final = 0.5
+PROBE_UNANSWERED: Final = 1.0
+
+# Drain. How long the control plane waits for every client to have seen DRAINING, and how long a
+# replica then still takes calls that were already on their way.
+DRAIN_SETTLE: Final = 1.0
+DRAIN_PAUSE: Final = 0.1
+
+# Reconnecting to the control plane: at once, then slower, with jitter.
+RECONNECT_FIRST: Final = 0.05
+RECONNECT_MOST: Final = 1.0
+
+# Certificates: the share of the lifetime after which a new one is asked for.
+RENEW_AT: Final = 0.5
+# How often gRPC looks for rotated files. It takes no less than a second.
+CERTIFICATE_REFRESH: Final = 1
+
+# How many refusals of published resources are kept to be shown.
+NACKS_KEPT: Final = 20
