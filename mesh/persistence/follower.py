@@ -1,0 +1,166 @@
+"""Applies the events of another service's feed, each exactly once.
+
+The cursor moves in the transaction of the effect, by compare-and-set: of several replicas that
+follow the same feed one moves it and applies the event, the others see that it has moved and go on.
+Whatever dies, whenever, the cursor tells the truth about the effects.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Final, Generic, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from mesh.persistence.database import Database
+from mesh.persistence.schema import cursors
+from mesh.persistence.worker import Worker, describe
+
+E = TypeVar("E")
+
+_log = logging.getLogger(__name__)
+
+# Seconds: the first pause after a failure, and the longest.
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 5.0
+# An open stream that has been silent for so many seconds has nothing more to tell.
+_QUIET: Final = 1.0
+
+_OPEN: Final = sa.text(
+    "INSERT INTO cursors (follower, sequence) VALUES (:name, 0) ON CONFLICT DO NOTHING"
+)
+
+
+class Follower(Generic[E]):
+    """Follows one feed in a daemon thread.
+
+    *subscribe* is given the last sequence applied and returns the events after it, in order; when
+    that is a gRPC call (anything with a `cancel`), `stop` cancels it. *apply* makes the effect
+    in the transaction it is given, and does nothing outside it: it may run again after a failure.
+    An event whose *apply* fails is tried again, with growing pauses, and never skipped.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        database: Database,
+        *,
+        subscribe: Callable[[int], Iterable[E]],
+        sequence_of: Callable[[E], int],
+        apply: Callable[[Connection, E], None],
+    ) -> None:
+        self.name = name
+        self._database = database
+        self._subscribe = subscribe
+        self._sequence_of = sequence_of
+        self._apply = apply
+        self._worker = Worker(name, self._run)
+        self._mine = cursors.c.follower == name
+        self._call: object = None
+        self._cursor = 0
+        self._failures = 0
+        self._waiting_since: float | None = None
+        self._up_to_date = time.monotonic()
+
+    def start(self) -> None:
+        """Begins to follow."""
+        self._up_to_date = time.monotonic()
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Ends after the event in progress."""
+        self._worker.ask_to_stop()
+        _cancel(self._call)
+        self._worker.stop()
+
+    def cursor(self) -> int:
+        """The sequence of the last event applied by any replica; 0 before the first."""
+        with self._database.read() as tx:
+            return tx.execute(sa.select(cursors.c.sequence).where(self._mine)).scalar() or 0
+
+    def lag(self) -> float:
+        """Seconds since everything told so far was applied, as far as is known here: 0 while the
+        stream is open and silent, growing while it is broken or events queue up."""
+        now = time.monotonic()
+        waiting_since = self._waiting_since
+        if waiting_since is not None and now - waiting_since > _QUIET:
+            return 0.0
+        return now - self._up_to_date
+
+    def _run(self, stopping: threading.Event) -> None:
+        while not stopping.is_set():
+            before = self._cursor
+            try:
+                self._follow(stopping)
+                error = None
+            except Exception as caught:  # noqa: BLE001 (every failure is waited out)
+                error = caught
+            self._waiting_since = None
+            if stopping.is_set():
+                return
+            self._failures = 1 if self._cursor > before else self._failures + 1
+            pause = _pause(self._failures)
+            if error is not None and self._failures == 1:
+                _log.warning(
+                    "%s stopped after %d: %s; again in %.1f s, then ever more rarely",
+                    self.name,
+                    self._cursor,
+                    describe(error),
+                    pause,
+                )
+            stopping.wait(pause)
+
+    def _follow(self, stopping: threading.Event) -> None:
+        with self._database.write() as tx:
+            tx.execute(_OPEN, {"name": self.name})
+        self._cursor = self.cursor()
+        events = self._call = self._subscribe(self._cursor)
+        if stopping.is_set():
+            # `stop` may have looked for the call before it was there.
+            _cancel(events)
+        try:
+            self._waiting_since = time.monotonic()
+            for event in events:
+                self._note_arrival()
+                if stopping.is_set():
+                    return
+                self._apply_once(event)
+                self._waiting_since = time.monotonic()
+        finally:
+            # An abandoned stream would hold a thread of the other side.
+            _cancel(events)
+            self._call = None
+
+    def _note_arrival(self) -> None:
+        waited_since, self._waiting_since = self._waiting_since, None
+        now = time.monotonic()
+        if waited_since is not None and now - waited_since > _QUIET:
+            self._up_to_date = now
+
+    def _apply_once(self, event: E) -> None:
+        sequence = self._sequence_of(event)
+        while self._cursor < sequence:
+            self._cursor = self._database.transact(lambda tx: self._advance(tx, event, sequence))
+
+    def _advance(self, tx: Connection, event: E, sequence: int) -> int:
+        """Applies the event unless another replica has moved the cursor; returns the cursor."""
+        here = self._mine & (cursors.c.sequence == self._cursor)
+        if tx.execute(sa.update(cursors).where(here).values(sequence=sequence)).rowcount:
+            self._apply(tx, event)
+            return sequence
+        moved: int = tx.execute(sa.select(cursors.c.sequence).where(self._mine)).scalar_one()
+        return moved
+
+
+def _pause(failures: int) -> float:
+    longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(failures, 16))
+    return random.uniform(longest / 2, longest)  # noqa: S311 (jitter)
+
+
+def _cancel(call: object) -> None:
+    cancel = getattr(call, "cancel", None)
+    if callable(cancel):
+        cancel()

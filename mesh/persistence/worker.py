@@ -1,0 +1,37 @@
+"""A daemon thread with a name, a start and a stop."""
+
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Final
+
+_STOPPING: Final = 5.0
+
+
+class Worker:
+    """Runs *run* once in a thread of its own; *run* returns soon after the event it is given."""
+
+    def __init__(self, name: str, run: Callable[[threading.Event], None]) -> None:
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=run, args=(self._stopping,), name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begins."""
+        self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        """Lets *run* know, without waiting."""
+        self._stopping.set()
+
+    def stop(self) -> None:
+        """Asks and waits, at most five seconds."""
+        self.ask_to_stop()
+        if self._thread.is_alive():
+            self._thread.join(_STOPPING)
+
+
+def describe(error: BaseException) -> str:
+    """Which error and where. Never its text: that may quote what was being worked on."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"
