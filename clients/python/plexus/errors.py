@@ -66,7 +66,10 @@ class Fault(Exception):
 
 
 class PlexusError(grpc.RpcError):
-    """A call that failed. *reason* is a documented name, or the gRPC code's where none was given."""
+    """A call that failed. *reason* is a documented name, or the gRPC code's where none was given.
+
+    *method* is the call that failed, as `package.Service/Method`.
+    """
 
     def __init__(
         self,
@@ -82,6 +85,7 @@ class PlexusError(grpc.RpcError):
         self.domain = domain
         self.metadata: Mapping[str, str] = MappingProxyType(dict(metadata or {}))
         self.violations = violations
+        self.method = ""
         self._details = details
         super().__init__(self.details())
 

@@ -13,12 +13,14 @@ from plexus.errors import from_rpc
 
 def failure(method: Method, parts: Parts, proceed: Send) -> Send:
     """Raise PlexusError in place of grpc.RpcError."""
-    del method, parts
+    del parts
 
     def send(out: Outgoing) -> Any:
         try:
             return proceed(out)
         except grpc.RpcError as error:
-            raise from_rpc(error) from None
+            typed = from_rpc(error)
+            typed.method = method.path
+            raise typed from None
 
     return send

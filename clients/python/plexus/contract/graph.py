@@ -25,7 +25,7 @@ AUDIENCES = {
 }
 
 _NONE = "none"
-_SCALARS = {
+_SCALARS: dict[int, str] = {
     number: name.removeprefix("TYPE_").lower() for name, number in FieldDescriptorProto.Type.items()
 }
 
@@ -109,7 +109,7 @@ def policy(contract: Contract, method: Method, *, attempts: int) -> dict[str, st
     """What holds for a method, in words, by name and in the order to show it."""
     return {
         "file": method.file,
-        "deadline": f"{round(method.deadline * 1000):,} ms" if method.deadline else "not stated",
+        "deadline": duration(method.deadline) if method.deadline else "not stated",
         "criticality": method.criticality.name.lower(),
         "effects": _effects(method),
         "attempts": f"{attempts}, on UNAVAILABLE" if method.repeatable else "1",
@@ -117,6 +117,15 @@ def policy(contract: Contract, method: Method, *, attempts: int) -> dict[str, st
         "audience": AUDIENCES[method.audience],
         "callers": ", ".join(sources(contract, method)) or _NONE,
     }
+
+
+def duration(seconds: float) -> str:
+    """A duration in the largest unit that divides it: `500 ms`, `2 s`, `10 min`, `24 h`."""
+    milliseconds = round(seconds * 1000)
+    for unit, size in (("h", 3_600_000), ("min", 60_000), ("s", 1000)):
+        if milliseconds % size == 0:
+            return f"{milliseconds // size} {unit}"
+    return f"{milliseconds:,} ms"
 
 
 def sources(contract: Contract, method: Method) -> list[str]:

@@ -1,0 +1,49 @@
+"""Lets in whom the contract lets in. Everybody else gets the same answer, whatever they ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mesh.server.incoming import Handle, Incoming, Parts, Token
+from plexus.contract import Method
+from plexus.errors import Fault
+from plexus.type.v1.errors_pb2 import PlatformError
+
+EDGE = "edge"
+BEARER = "Bearer "
+
+
+def authorise(method: Method, parts: Parts, proceed: Handle) -> Handle:
+    """Accept the workloads whose contracts declare a call to the method, and the edge by scope.
+
+    The certificate says who the workload is. At the edge a token says, too, whom it speaks for and
+    which scopes they have. Fails with CALLER_NOT_ALLOWED, TOKEN_INVALID or SCOPE_MISSING.
+    """
+    callers = parts.contract.callers[method.path]
+    scope = method.scope
+
+    def handle(incoming: Incoming) -> Any:
+        workload = parts.identify(incoming.context)
+        if workload in callers:
+            incoming.caller = incoming.work.caller = workload
+        elif workload == EDGE and scope:
+            incoming.caller = workload
+            incoming.work.caller = _subject(_token(parts, incoming), scope)
+        else:
+            raise Fault(PlatformError, PlatformError.PLATFORM_ERROR_CALLER_NOT_ALLOWED)
+        return proceed(incoming)
+
+    return handle
+
+
+def _token(parts: Parts, incoming: Incoming) -> Token:
+    stated = str(incoming.metadata.get("authorization", ""))
+    if parts.verify is None or not stated.startswith(BEARER):
+        raise Fault(PlatformError, PlatformError.PLATFORM_ERROR_TOKEN_INVALID)
+    return parts.verify(stated.removeprefix(BEARER))
+
+
+def _subject(token: Token, scope: str) -> str:
+    if scope not in token.scopes:
+        raise Fault(PlatformError, PlatformError.PLATFORM_ERROR_SCOPE_MISSING, scope=scope)
+    return f"{EDGE}/{token.subject}"

@@ -1,0 +1,69 @@
+"""What a caller is told when a call fails: a documented reason, and nothing about how."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import grpc
+import structlog
+from google.rpc import status_pb2
+
+from observability.logs import cause
+from plexus.contract import ContractError
+from plexus.errors import (
+    STATUS_DETAILS,
+    DeadlineExceeded,
+    Fault,
+    Internal,
+    Overloaded,
+    PlexusError,
+    Unavailable,
+    status_code,
+    to_status,
+)
+from plexus.type.v1.errors_pb2 import PlatformError
+
+_log = structlog.get_logger()
+
+
+def outcome_of(error: BaseException) -> str:
+    """The gRPC status name that a call which raised *error* ends with."""
+    if isinstance(error, GeneratorExit):
+        return grpc.StatusCode.CANCELLED.name
+    return status_code(fault_of(error).reason.code).name
+
+
+def fault_of(error: BaseException) -> Fault:
+    """The reason for failing that *error* amounts to.
+
+    A required call that did not succeed for lack of an answer is DEPENDENCY_UNAVAILABLE. A business
+    error of a dependency that the handler did not expect is a fault of the handler: INTERNAL.
+    """
+    if isinstance(error, Fault):
+        return error
+    if isinstance(error, Unavailable | Overloaded | DeadlineExceeded | Internal):
+        named = error.metadata.get("dependency") or error.method
+        return Fault(
+            PlatformError,
+            PlatformError.PLATFORM_ERROR_DEPENDENCY_UNAVAILABLE,
+            dependency=named,
+        )
+    return Fault(PlatformError, PlatformError.PLATFORM_ERROR_INTERNAL)
+
+
+def abort(error: BaseException, context: grpc.ServicerContext, method: str) -> NoReturn:
+    """End the call with what *error* amounts to. An unforeseen one is logged: type and place."""
+    fault = fault_of(error)
+    if fault.reason.name == "INTERNAL":
+        _log.error("unforeseen failure", method=method, **_explained(error))
+    status: status_pb2.Status = to_status(fault)
+    context.set_trailing_metadata(((STATUS_DETAILS, status.SerializeToString()),))
+    context.abort(status_code(status.code), status.message)
+
+
+def _explained(error: BaseException) -> dict[str, str]:
+    explained = cause(error)
+    if isinstance(error, ContractError | PlexusError):
+        # Their texts are made of contract names and documented reasons only.
+        explained["reason"] = str(error)
+    return explained

@@ -1,0 +1,62 @@
+"""A call on its way in, and the type of everything that handles it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc
+
+from observability.metrics import CallMetrics
+from plexus.client import Inbound
+from plexus.contract import Contract, Method
+
+
+@dataclass(slots=True)
+class Incoming:
+    """One call. *raw* is the request's bytes, or an iterator of them; *request* what they say.
+
+    *caller* is the workload at the other end of the connection, *principal* whom it speaks for.
+    """
+
+    raw: Any
+    context: grpc.ServicerContext
+    metadata: Mapping[str, Any]
+    work: Inbound
+    request: Any = None
+    caller: str = ""
+
+
+class Token(Protocol):
+    """What an access token says."""
+
+    @property
+    def subject(self) -> str:
+        """Whom it speaks for."""
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What it may do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the layers of one server share.
+
+    *identify* tells the workload at the other end, empty when it has none. *verify* checks a token
+    and raises when it is not good; without it no token is accepted.
+    """
+
+    contract: Contract
+    metrics: CallMetrics
+    identify: Callable[[grpc.ServicerContext], str]
+    verify: Callable[[str], Token] | None
+    sampling: float = 0.0
+
+
+Handle = Callable[[Incoming], Any]
+"""Answers the call: a response, or an iterator of responses; or raises."""
+
+Layer = Callable[[Method, Parts, Handle], Handle]
+"""Wraps the rest of the stack for one method; composed once."""

@@ -1,0 +1,32 @@
+"""The server stack: what happens to a call on its way in, in order, and why in this order.
+
+Around it stands `handlers.py`, which begins the trace of a sampled call and turns what the stack
+raises into a status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mesh.server.answer import Handler, answer
+from mesh.server.authorise import authorise
+from mesh.server.incoming import Handle, Layer, Parts
+from mesh.server.measure import measure
+from mesh.server.parse import parse
+from mesh.server.validate import validate
+from plexus.contract import Method
+
+STACK: Sequence[Layer] = (
+    measure,  # outermost: what is refused further in is counted too
+    authorise,  # before anything of the request is looked at: refusal comes before existence
+    parse,  # after authorisation, so that a stranger's bytes reach no parser
+    validate,  # last before the handler, which only sees well-formed requests
+)
+
+
+def compose(method: Method, parts: Parts, handler: Handler) -> Handle:
+    """The whole way in for one method. Done once for a method, not for a call."""
+    handle = answer(method, handler)
+    for layer in reversed(STACK):
+        handle = layer(method, parts, handle)
+    return handle

@@ -1,0 +1,1 @@
+"""Traces, metrics and logs, and the redaction without which no message enters any of them."""
