@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from mesh.persistence.database import Database
 from mesh.persistence.schema import requests
+from plexus.client import inbound
 from plexus.errors import Fault
 from plexus.type.v1.errors_pb2 import PlatformError
 
@@ -45,15 +46,13 @@ def once(
 ) -> R:
     """The answer of a handler to *request*, from *work* in a write transaction, or from before.
 
-    *request* has a `request_id`; caller and method are those of the call in progress. Raises Fault
+    *request* has a `request_id`; the caller is that of the call in progress. Raises Fault
     REQUEST_ID_REUSED when the caller used the id for another request. *work* may run again after
     a deadlock and must have no effect outside its transaction.
     """
-    from mesh.server import current
-
-    call = current()
-    request_id: str = getattr(request, "request_id", "") or call.request_id
-    key = key_of(call.caller, request_id, call.method, request)
+    call = inbound()
+    request_id: str = getattr(request, "request_id", "") or (call.request_id if call else "")
+    key = key_of(call.caller if call else "", request_id, request)
     return once_as(database, key, response_type, work)
 
 
@@ -72,26 +71,25 @@ def once_within(
     """`once` in a write transaction that has begun."""
     if not key.request_id:
         return work()
-    mine = (requests.c.caller == key.caller) & (requests.c.request_id == key.request_id)
+    mine = {"caller": key.caller, "request_id": key.request_id}
     # Inserting first makes a second transaction with the id wait until the first has ended.
-    if not tx.execute(_CLAIM, _row(key)).rowcount:
+    claim = {**mine, "fingerprint": key.fingerprint, "now": int(time.time())}
+    if not tx.execute(_CLAIM, claim).rowcount:
         return _recall(tx, mine, key, response_type)
     response = work()
-    answer = response.SerializeToString()
-    tx.execute(sa.update(requests).where(mine).values(response=answer))
+    tx.execute(_ANSWER, {**mine, "response": response.SerializeToString()})
     return response
 
 
-def key_of(caller: str, request_id: str, method: str, request: Message) -> RequestKey:
-    """The key of a unary request to *method* (`/package.Service/Method`)."""
-    return RequestKey(
-        caller, request_id, fingerprint(method, request.SerializeToString(deterministic=True))
-    )
+def key_of(caller: str, request_id: str, request: Message) -> RequestKey:
+    """The key of a unary request. Its type stands for the method: no two methods share one."""
+    content = request.SerializeToString(deterministic=True)
+    return RequestKey(caller, request_id, fingerprint(request.DESCRIPTOR.full_name, content))
 
 
-def fingerprint(method: str, content: bytes) -> bytes:
-    """What tells requests with the same id apart."""
-    return hashlib.sha256(method.encode() + b"\0" + content).digest()
+def fingerprint(kind: str, content: bytes) -> bytes:
+    """What tells requests with the same id apart: what kind they are and what they say."""
+    return hashlib.sha256(kind.encode() + b"\0" + content).digest()
 
 
 def purge(database: Database, retention: timedelta = RETENTION) -> int:
@@ -112,27 +110,21 @@ def purge(database: Database, retention: timedelta = RETENTION) -> int:
             return total
 
 
+# Written out, since building them by parts costs more than running them.
 _CLAIM: Final = sa.text(
     "INSERT INTO requests (caller, request_id, fingerprint, response, create_time)"
-    " VALUES (:caller, :request_id, :fingerprint, :response, :create_time)"
-    " ON CONFLICT DO NOTHING"
+    " VALUES (:caller, :request_id, :fingerprint, '', :now) ON CONFLICT DO NOTHING"
+)
+_ANSWER: Final = sa.text(
+    "UPDATE requests SET response = :response WHERE caller = :caller AND request_id = :request_id"
+)
+_RECALL: Final = sa.text(
+    "SELECT fingerprint, response FROM requests WHERE caller = :caller AND request_id = :request_id"
 )
 
 
-def _row(key: RequestKey) -> dict[str, object]:
-    return {
-        "caller": key.caller,
-        "request_id": key.request_id,
-        "fingerprint": key.fingerprint,
-        "response": b"",
-        "create_time": int(time.time()),
-    }
-
-
-def _recall(
-    tx: Connection, mine: sa.ColumnElement[bool], key: RequestKey, response_type: type[R]
-) -> R:
-    row = tx.execute(sa.select(requests.c.fingerprint, requests.c.response).where(mine)).one()
+def _recall(tx: Connection, mine: dict[str, str], key: RequestKey, response_type: type[R]) -> R:
+    row = tx.execute(_RECALL, mine).one()
     if bytes(row.fingerprint) != key.fingerprint:
         raise Fault(PlatformError, PlatformError.PLATFORM_ERROR_REQUEST_ID_REUSED)
     return response_type.FromString(bytes(row.response))

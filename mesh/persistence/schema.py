@@ -15,7 +15,7 @@ requests = sa.Table(
     metadata,
     sa.Column("caller", sa.String(255), primary_key=True),
     sa.Column("request_id", sa.String(64), primary_key=True),
-    # SHA-256 over method and request.
+    # SHA-256 over the request's type and content.
     sa.Column("fingerprint", sa.LargeBinary(32), nullable=False),
     sa.Column("response", sa.LargeBinary, nullable=False),
     # Unix time, seconds.
