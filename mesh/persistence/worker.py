@@ -1,5 +1,6 @@
 """A daemon thread with a name, a start and a stop."""
 
+import contextvars
 import threading
 import traceback
 from collections.abc import Callable
@@ -13,10 +14,16 @@ class Worker:
 
     def __init__(self, name: str, run: Callable[[threading.Event], None]) -> None:
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=run, args=(self._stopping,), name=name, daemon=True)
+        self._name = name
+        self._run = run
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begins."""
+        """Begins. What is the work in progress here is the work in progress there."""
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(
+            target=context.run, args=(self._run, self._stopping), name=self._name, daemon=True
+        )
         self._thread.start()
 
     def ask_to_stop(self) -> None:
@@ -26,7 +33,7 @@ class Worker:
     def stop(self) -> None:
         """Asks and waits, at most five seconds."""
         self.ask_to_stop()
-        if self._thread.is_alive():
+        if self._thread is not None and self._thread.is_alive():
             self._thread.join(_STOPPING)
 
 

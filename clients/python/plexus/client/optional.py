@@ -42,7 +42,8 @@ def optional(
     try:
         return call(request)
     except (Unavailable, Overloaded, DeadlineExceeded, Internal) as failure:
-        if work is not None:
+        # Background work answers nobody: it makes up for what failed when its turn comes again.
+        if work is not None and work.method is not None:
             work.degradations.append(_degradation(stated, failure, as_of))
         return None
     except NotFound:

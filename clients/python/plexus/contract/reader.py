@@ -78,6 +78,14 @@ class Task:
     follows: str
     calls: tuple[Call, ...]
 
+    @property
+    def declared(self) -> Mapping[str, Call]:
+        """Every call the task may make, the feed that drives it included, by method."""
+        calls = {call.method: call for call in self.calls}
+        if self.follows:
+            calls[self.follows] = Call(method=self.follows, need=Need.REQUIRED, effect="")
+        return MappingProxyType(calls)
+
 
 @dataclass(frozen=True, slots=True)
 class Method:

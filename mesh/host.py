@@ -1,0 +1,265 @@
+"""Turns a service into a process of the mesh: `run("records", build)` is all of a `__main__`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import Protocol
+
+import grpc
+import structlog
+from google.protobuf.descriptor import ServiceDescriptor
+
+from mesh import meaning
+from mesh.identity.spiffe import workload_of
+from mesh.identity.tokens import Token, TokenError, TokenVerifier
+from mesh.identity.workload import WorkloadIdentity
+from mesh.infrastructure import Infrastructure
+from mesh.persistence.database import Database
+from mesh.persistence.migrations import migrate
+from mesh.registration import Registration
+from mesh.server import Parts as ServerParts
+from mesh.server import Refusal, handlers
+from mesh.settings import Settings
+from mesh.status import breaker_rows, call_rows
+from observability import logs, tracing
+from observability.metrics import CallMetrics
+from plexus.client import Channel, Inbound, Tuning, channel, working
+from plexus.contract import Contract, ContractError, load
+from plexus.contract.proofs import assert_stated
+from plexus.errors import Fault
+from plexus.mesh.v1 import replica_pb2
+from plexus.type.v1.errors_pb2 import PlatformError
+
+_log = structlog.get_logger()
+
+_OPTIONS: Sequence[tuple[str, int]] = (
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+    ("grpc.so_reuseport", 0),
+    # Clients ping every ten seconds, and the control plane more often when it probes.
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+)
+_GRACE = 10.0
+
+
+class Task(Protocol):
+    """Background work of a service: a Follower or a Periodic, named as in its contract."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the contract."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End after the step in progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A service, assembled: its servicers, each with its descriptor, and its tasks."""
+
+    servicers: Sequence[tuple[ServiceDescriptor, object]]
+    tasks: Sequence[Task] = ()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a service is assembled from."""
+
+    workload: str
+    database: Database
+    sampling: float = 0.0
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    channels: dict[str, Channel] = field(default_factory=dict)
+
+    def channel(self, workload: str) -> Channel:
+        """A channel to another service of the mesh, for its generated stub. One for each."""
+        if workload not in self.channels:
+            self.channels[workload] = channel(
+                f"xds:///{workload}",
+                grpc.xds_channel_credentials(),
+                tuning=Tuning(
+                    attempts=meaning.ATTEMPTS,
+                    breaker_failures=meaning.BREAKER_FAILURES,
+                    breaker_seconds=meaning.BREAKER_RESET,
+                    sampling=self.sampling,
+                ),
+                enforce=True,
+            )
+        return self.channels[workload]
+
+
+Build = Callable[[Parts], Built]
+
+
+def run(workload: str, build: Build, settings: Settings | None = None) -> None:
+    """Serve *workload* until SIGTERM, then drain and return.
+
+    Refuses to start when a method of the workload states no policy (ContractError), when a task has
+    no counterpart in the contract, or when the process cannot prove who it is (IdentityError).
+    """
+    host = Host(workload, build, settings or Settings.read())
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    host.start()
+    stop.wait()
+    host.drain()
+
+
+class Host:
+    """One replica of a service."""
+
+    def __init__(self, workload: str, build: Build, settings: Settings) -> None:
+        self._started = datetime.now(UTC)
+        self._workload = workload
+        self._build = build
+        self._settings = settings
+        self._contract = load()
+        self._metrics = CallMetrics()
+        self._identity = WorkloadIdentity(settings)
+        self._port = 0
+        self._state = replica_pb2.REPLICA_STATE_STARTING
+
+    def start(self) -> None:
+        """Obtain the identity, bring the database up to date, serve, register, begin the tasks."""
+        logs.configure(self._settings.replica)
+        assert_stated(self._contract, self._workload)
+        # The certificate comes over the network and the schema from disk: neither waits for the other.
+        joined = _in_background(self._identity.start)
+        self._database = Database(self._settings.database_url_of(self._workload))
+        migrate(self._database, f"services.{self._workload}")
+        joined.result()
+        os.environ["GRPC_XDS_BOOTSTRAP_CONFIG"] = self._identity.bootstrap()
+        tracing.configure(self._workload, self._settings.replica, self._settings.otlp)
+        self._parts = Parts(self._workload, self._database, sampling=self._settings.trace_sampling)
+        self._built = self._build(self._parts)
+        self._server = self._serve()
+        self._state = replica_pb2.REPLICA_STATE_READY
+        self._registration = Registration(self._identity, self._settings, self._replica)
+        self._registration.start()
+        for task in self._built.tasks:
+            with working(_background(self._contract, self._workload, task.name)):
+                task.start()
+        _log.info("serving", port=self._port, workload=self._workload)
+
+    def drain(self) -> None:
+        """Leave the endpoints, finish what is in flight, stop."""
+        self._state = replica_pb2.REPLICA_STATE_DRAINING
+        self._registration.announce(replica_pb2.REPLICA_STATE_DRAINING)
+        # Calls that were on their way when the endpoint left are still answered.
+        time.sleep(meaning.DRAIN_PAUSE)
+        self._infrastructure.not_serving()
+        for task in self._built.tasks:
+            task.stop()
+        self._database.end_streams()
+        self._server.stop(_GRACE).wait()
+        self._registration.close()
+        self._identity.close()
+        for opened in self._parts.channels.values():
+            opened.close()
+        self._database.close()
+        tracing.flush()
+        _log.info("drained", workload=self._workload)
+
+    def _serve(self) -> grpc.Server:
+        server = grpc.server(
+            ThreadPoolExecutor(meaning.HANDLER_THREADS, thread_name_prefix="handler"),
+            options=_OPTIONS,
+        )
+        parts = ServerParts(
+            contract=self._contract,
+            metrics=self._metrics,
+            identify=self._identify,
+            verify=self._verify,
+            sampling=self._settings.trace_sampling,
+        )
+        for descriptor, servicer in self._built.servicers:
+            made = handlers(descriptor, servicer, parts)
+            generic = grpc.method_handlers_generic_handler(descriptor.full_name, made)
+            server.add_generic_rpc_handlers((generic,))
+            server.add_registered_method_handlers(descriptor.full_name, made)
+        names = [descriptor.full_name for descriptor, _ in self._built.servicers]
+        self._infrastructure = Infrastructure(names, self._identify, self._settings.reflection)
+        server.add_generic_rpc_handlers((*self._infrastructure.handlers, Refusal()))
+        credentials = self._identity.server_credentials()
+        self._port = server.add_secure_port("127.0.0.1:0", credentials)
+        server.start()
+        return server
+
+    def _identify(self, context: grpc.ServicerContext) -> str:
+        stated: Mapping[str, Sequence[bytes]] = context.auth_context()
+        for spiffe_id in stated.get("peer_spiffe_id", ()):
+            return workload_of(spiffe_id.decode(), self._identity.trust_domain) or ""
+        return ""
+
+    @cached_property
+    def _tokens(self) -> TokenVerifier:
+        return TokenVerifier(self._identity.token_keys())
+
+    def _verify(self, bearer: str) -> Token:
+        try:
+            return self._tokens.verify(bearer)
+        except TokenError:
+            raise Fault(PlatformError, PlatformError.PLATFORM_ERROR_TOKEN_INVALID) from None
+
+    def _replica(self) -> replica_pb2.Replica:
+        replica = replica_pb2.Replica(
+            name=self._settings.replica,
+            service=self._workload,
+            host="127.0.0.1",
+            port=self._port,
+            state=self._state,
+            pid=os.getpid(),
+            version=_version(),
+            breakers=breaker_rows(self._parts.channels.values()),
+            calls=call_rows(self._metrics),
+        )
+        replica.start_time.FromDatetime(self._started)
+        replica.certificate_expire_time.FromDatetime(self._identity.expire_time)
+        return replica
+
+
+def _background(contract: Contract, workload: str, name: str) -> Inbound:
+    for service in contract.workloads[workload]:
+        for task in service.tasks:
+            if task.name == name:
+                return Inbound(
+                    name=f"{workload}/{name}", calls=task.declared, deadline=float("inf")
+                )
+    raise ContractError(f"{workload} runs a task that its contract does not state: {name}")
+
+
+def _in_background(work: Callable[[], None]) -> Future[None]:
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised where the result is awaited
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done
+
+
+def _version() -> str:
+    try:
+        return version("plexus-platform")
+    except PackageNotFoundError:
+        return "unreleased"
