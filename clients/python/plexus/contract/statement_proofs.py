@@ -62,14 +62,17 @@ def unclassified_fields(contract: Contract) -> Iterator[Violation]:
 
 
 def unchecked_ids(contract: Contract) -> Iterator[Violation]:
-    """Ids in requests that any string would pass for."""
-    requests = {method.input.full_name: method.input for method in contract.methods.values()}
-    for _, request in sorted(requests.items()):
-        for field in ids(request):
-            if not pattern(field):
+    """Ids in requests, and in what requests hold, that any string would pass for.
+
+    A request id is the client's own and has only a length.
+    """
+    for message in _asked(contract):
+        for field in message.fields:
+            is_id = field.name.endswith(("_id", "_ids")) and field.name != REQUEST_ID
+            if is_id and field.type == field.TYPE_STRING and not pattern(field):
                 yield _field(
                     "unchecked-id",
-                    request,
+                    message,
                     field,
                     "is an id that may be any string",
                     "state its pattern, such as "
@@ -91,15 +94,16 @@ def errors_without_code(contract: Contract) -> Iterator[Violation]:
                 )
 
 
-def ids(request: Descriptor) -> Iterator[FieldDescriptor]:
-    """The string fields of a request that hold ids of resources.
-
-    A request id is the client's own and has only a length.
-    """
-    for field in request.fields:
-        named_so = field.name.endswith(("_id", "_ids")) and field.name != REQUEST_ID
-        if named_so and field.type == field.TYPE_STRING:
-            yield field
+def _asked(contract: Contract) -> Iterator[Descriptor]:
+    """Every message of ours that some request is or holds, each once."""
+    waiting = [method.input for method in contract.methods.values()]
+    seen: set[str] = set()
+    while waiting:
+        message = waiting.pop()
+        if message.full_name not in seen:
+            seen.add(message.full_name)
+            yield message
+            waiting += [held for field in message.fields if (held := inside(field))]
 
 
 def _method(proof: str, method: Method, what: str, mend: str) -> Violation:
