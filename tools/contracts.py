@@ -133,9 +133,16 @@ def drift() -> list[str]:
         return sorted(str(path) for path in (made ^ kept) | differing)
 
 
-def lint() -> None:
-    """Hold every contract to buf's STANDARD and COMMENTS."""
-    _run([str(BIN / "buf"), "lint", str(image(BUILD / "contracts.binpb")), "--config", "buf.yaml"])
+def lint(contracts: Path | None = None) -> None:
+    """Hold an image, by default that of protos/, to buf's STANDARD and COMMENTS."""
+    contracts = contracts or image(BUILD / "contracts.binpb")
+    _run([str(BIN / "buf"), "lint", str(contracts), "--config", "buf.yaml"])
+
+
+def compare(after: Path, before: Path) -> None:
+    """Raise ContractBuildError, with each break, when an image breaks users of an earlier one."""
+    command = [str(BIN / "buf"), "breaking", str(after), "--against", str(before)]
+    _run([*command, "--config", "buf.yaml"])
 
 
 def breaking() -> str:
@@ -151,9 +158,7 @@ def breaking() -> str:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             tar.extractall(old, filter="data")
         before = image(Path(folder) / "before.binpb", old / "protos")
-        after = image(BUILD / "contracts.binpb")
-        command = [str(BIN / "buf"), "breaking", str(after), "--against", str(before)]
-        _run([*command, "--config", "buf.yaml"])
+        compare(image(BUILD / "contracts.binpb"), before)
     return f"compared with {base}"
 
 
