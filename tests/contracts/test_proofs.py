@@ -1,0 +1,389 @@
+"""Every proof finds the fault it is for, says where it is, and finds nothing in what is sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from plexus.contract import (
+    Contract,
+    ContractError,
+    DataClass,
+    assert_stated,
+    check,
+    is_loggable,
+    read,
+    reveals,
+)
+from tests.contracts.seeds import (
+    IDEMPOTENT,
+    ONCE,
+    OPERATIONAL,
+    READS,
+    Seed,
+    compiled,
+    fields,
+    requires,
+    rpc,
+    service,
+    task,
+    tries,
+)
+
+ATTEMPTS, MAX_ATTEMPTS = 3, 27
+
+# Everything at its limit: a deadline one millisecond above the sum of the calls, a chain of three
+# repeatable methods, which is 27 attempts, something vital that does without something sheddable.
+SOUND = Seed(
+    "sound",
+    service(
+        task('follows: "@.S/Feed"', tries("@.S/C"), requires("@.S/B")),
+        rpc("A", requires("@.S/B"), tries("@.S/D"), deadline=1111, criticality="VITAL"),
+        rpc("B", requires("@.S/C"), deadline=1010, criticality="VITAL"),
+        rpc("C", criticality="VITAL", told="Nothing"),
+        rpc("D", deadline=100, criticality="SHEDDABLE", ask="Query"),
+        rpc("W", tries("@.S/Once"), level=ONCE, deadline=1001),
+        rpc("Once", level=ONCE),
+        rpc("Feed", told="stream Told", deadline=600000),
+        messages=f"""
+        message Query {{
+          message Inner {{ repeated int64 numbers = 1 {OPERATIONAL}; }}
+          string patient_id = 1 [
+            (buf.validate.field).string.pattern = "^pat_[a-z0-9]{{8,40}}$",
+            (plexus.policy.v1.data_class) = DATA_CLASS_OPERATIONAL
+          ];
+          repeated string claim_ids = 2 [
+            (buf.validate.field).repeated.items.string.pattern = "^clm_[a-z0-9]{{8,40}}$",
+            (plexus.policy.v1.data_class) = DATA_CLASS_OPERATIONAL
+          ];
+          Inner inner = 3;
+          map<string, Inner> by_name = 4 {OPERATIONAL};
+          google.protobuf.Timestamp time = 5 {OPERATIONAL};
+        }}""",
+    ),
+)
+
+COVERED = Seed(
+    "covered",
+    fields(
+        f"message Loop {{ Held held = 1; Loop loop = 2; bool yes = 3 {OPERATIONAL}; }}",
+        "Loop left = 1;",
+        "Loop stated = 2 [(plexus.policy.v1.data_class) = DATA_CLASS_FINANCIAL];",
+    ),
+)
+
+STATEMENTS = (
+    Seed(
+        "silent_method",
+        service(f"  rpc A(Ask) returns (Told) {{ {READS} }}\n"),
+        (("method-without-policy", "@.S/A"),),
+    ),
+    Seed(
+        "no_criticality",
+        service(rpc("A", criticality="UNSPECIFIED")),
+        (("method-without-policy", "@.S/A"),),
+    ),
+    Seed(
+        "no_deadline",
+        service(rpc("A", deadline=0)),
+        (("method-without-policy", "@.S/A"),),
+    ),
+    Seed(
+        "write_unnamed",
+        service(rpc("A", level=ONCE, ask="Nothing")),
+        (("write-without-request-id", "@.S/A"),),
+    ),
+    Seed(
+        "idempotent_unnamed",
+        service(rpc("A", level=IDEMPOTENT, ask="Nothing")),
+        (("write-without-request-id", "@.S/A"),),
+    ),
+    Seed(
+        "unclassified_string",
+        fields(f"string plain = 1; string said = 2 {OPERATIONAL};"),
+        (("unclassified-field", "@.Query.plain"),),
+    ),
+    Seed(
+        "unclassified_enum",
+        fields("repeated Kind kinds = 1; Held held = 2;"),
+        (("unclassified-field", "@.Query.kinds"),),
+    ),
+    Seed(
+        "unclassified_time",
+        fields("google.protobuf.Timestamp time = 1;"),
+        (("unclassified-field", "@.Query.time"),),
+    ),
+    Seed(
+        "unclassified_choice",
+        fields(f"oneof either {{ bytes raw = 1; uint32 count = 2 {OPERATIONAL}; }}"),
+        (("unclassified-field", "@.Query.raw"),),
+    ),
+    Seed(
+        "unclassified_map",
+        fields("map<string, Held> held = 1;"),
+        (("unclassified-field", "@.Query.held"),),
+    ),
+    Seed(
+        "unclassified_inside",
+        fields("message Inner { bool yes = 1; } Inner inner = 1;"),
+        (("unclassified-field", "@.Query.Inner.yes"),),
+    ),
+    Seed(
+        "every_class",
+        fields(
+            "string silent = 10;",
+            *(
+                f"string {c.name.lower()} = {c + 1} "
+                f"[(plexus.policy.v1.data_class) = DATA_CLASS_{c.name}];"
+                for c in DataClass
+            ),
+        ),
+        (
+            ("unclassified-field", "@.Query.silent"),
+            ("unclassified-field", "@.Query.unspecified"),
+        ),
+    ),
+    Seed(
+        "any_id",
+        fields(f"string patient_id = 1 {OPERATIONAL};"),
+        (("unchecked-id", "@.Query.patient_id"),),
+    ),
+    Seed(
+        "any_ids",
+        fields(f"repeated string claim_ids = 1 {OPERATIONAL};"),
+        (("unchecked-id", "@.Query.claim_ids"),),
+    ),
+    Seed(
+        "any_id_inside",
+        fields(f"message Inner {{ string visit_id = 1 {OPERATIONAL}; }} repeated Inner inner = 1;"),
+        (("unchecked-id", "@.Query.Inner.visit_id"),),
+    ),
+    Seed(
+        "no_code",
+        "enum SeedError { SEED_ERROR_UNSPECIFIED = 0; SEED_ERROR_LOST = 1; SEED_ERROR_KNOWN = 2 "
+        "[(plexus.policy.v1.error) = {code: NOT_FOUND}]; }",
+        (("error-without-code", "@.SeedError.SEED_ERROR_LOST"),),
+        file="errors.proto",
+    ),
+)
+
+CALLS = (
+    Seed(
+        "call_to_nowhere",
+        service(rpc("A", requires("@.S/Gone"))),
+        (("unknown-method", "@.S/A"),),
+    ),
+    Seed(
+        "task_to_nowhere",
+        service(task(tries("@.S/Gone")), rpc("A")),
+        (("unknown-method", "@.S task t"),),
+    ),
+    Seed(
+        "feed_from_nowhere",
+        service(task('follows: "@.S/Gone"'), rpc("A")),
+        (("unknown-method", "@.S task t"),),
+    ),
+    Seed(
+        "vague_call",
+        service(rpc("A", 'calls: { method: "@.S/B" }', deadline=1001), rpc("B")),
+        (("call-without-need", "@.S/A"),),
+    ),
+    Seed(
+        "effect_unsaid",
+        service(rpc("A", tries("@.S/B", effect=" "), deadline=1001), rpc("B")),
+        (("optional-without-effect", "@.S/A"),),
+    ),
+    Seed(
+        "task_effect_unsaid",
+        service(task(tries("@.S/A", effect="")), rpc("A")),
+        (("optional-without-effect", "@.S task t"),),
+    ),
+    Seed(
+        "said_twice",
+        service(rpc("A", requires("@.S/B"), tries("@.S/B"), deadline=1001), rpc("B")),
+        (("call-declared-twice", "@.S/A"),),
+    ),
+    Seed(
+        "unary_feed",
+        service(task('follows: "@.S/A"'), rpc("A")),
+        (("follows-no-stream", "@.S task t"),),
+    ),
+    Seed(
+        "two_way_feed",
+        service(task('follows: "@.S/A"'), rpc("A", ask="stream Ask", told="stream Told")),
+        (("follows-no-stream", "@.S task t"),),
+    ),
+    Seed(
+        "needs_itself",
+        service(rpc("A", requires("@.S/A"))),
+        (("required-cycle", "@.S/A"), ("deadline-inversion", "@.S/A")),
+    ),
+    Seed(
+        "need_each_other",
+        service(
+            rpc("A", requires("@.S/B"), deadline=3000),
+            rpc("B", requires("@.S/C"), deadline=2000),
+            rpc("C", requires("@.S/A"), deadline=1000),
+        ),
+        (("required-cycle", "@.S/A"), ("deadline-inversion", "@.S/C")),
+    ),
+    Seed(
+        "too_long",
+        service(rpc("A", requires("@.S/B"), deadline=1000), rpc("B", deadline=1000)),
+        (("deadline-inversion", "@.S/A"),),
+    ),
+    Seed(
+        "too_long_together",
+        service(
+            rpc("A", requires("@.S/B"), tries("@.S/C"), deadline=1500),
+            rpc("B", deadline=1000),
+            rpc("C", deadline=500),
+        ),
+        (("deadline-inversion", "@.S/A"),),
+    ),
+    Seed(
+        "vital_on_routine",
+        service(rpc("A", requires("@.S/B"), deadline=1001, criticality="VITAL"), rpc("B")),
+        (("criticality-inversion", "@.S/A"),),
+    ),
+    Seed(
+        "routine_on_sheddable",
+        service(rpc("A", requires("@.S/B"), deadline=1001), rpc("B", criticality="SHEDDABLE")),
+        (("criticality-inversion", "@.S/A"),),
+    ),
+    Seed(
+        "retry_of_once",
+        service(
+            rpc("A", tries("@.S/B"), level=IDEMPOTENT, deadline=1001),
+            rpc("B", level=ONCE),
+        ),
+        (("unrepeatable-call", "@.S/A"),),
+    ),
+    Seed(
+        "task_of_once",
+        service(task(requires("@.S/B")), rpc("B", level=ONCE)),
+        (("unrepeatable-call", "@.S task t"),),
+    ),
+    Seed(
+        "chain_of_four",
+        service(
+            rpc("Start", requires("@.S/A"), deadline=5000, level=ONCE),
+            rpc("A", requires("@.S/B"), deadline=4000),
+            rpc("B", requires("@.S/C"), deadline=3000),
+            rpc("C", tries("@.S/D"), deadline=2000),
+            rpc("D"),
+        ),
+        (("unbounded-attempts", "@.S/A"),),
+    ),
+    Seed(
+        "endless",
+        service(
+            rpc("A", requires("@.S/B"), deadline=2000),
+            rpc("B", tries("@.S/A"), deadline=1000),
+        ),
+        (("unbounded-attempts", "@.S/A"), ("deadline-inversion", "@.S/B")),
+    ),
+    Seed(
+        "nothing_to_say",
+        service(rpc("A", tries("@.S/B"), deadline=1001, told="Nothing"), rpc("B")),
+        (("silent-degradation", "@.S/A"),),
+    ),
+    Seed(
+        "one_word_only",
+        service(
+            rpc("A", tries("@.S/B"), deadline=1001, told="Single"),
+            rpc("B"),
+            messages="message Single { plexus.type.v1.Degradation degradations = 1; }",
+        ),
+        (("silent-degradation", "@.S/A"),),
+    ),
+)
+
+FAULTY = (*STATEMENTS, *CALLS)
+
+
+@pytest.fixture(scope="session")
+def contracts(
+    contracts_image: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Contract]:
+    return compiled([SOUND, COVERED, *FAULTY], contracts_image, tmp_path_factory.mktemp("seeds"))
+
+
+def found(contract: Contract, *, max_attempts: int = MAX_ATTEMPTS) -> list[tuple[str, str, str]]:
+    violations = check(contract, attempts=ATTEMPTS, max_attempts=max_attempts)
+    return sorted((v.proof, v.file, v.method_or_field) for v in violations)
+
+
+@pytest.mark.parametrize("seed", FAULTY, ids=lambda seed: f"{seed.found[0][0]}-{seed.name}")
+def test_a_seeded_fault_is_found_where_it_is_and_nothing_else(
+    seed: Seed, contracts: dict[str, Contract]
+) -> None:
+    assert found(contracts[seed.name]) == seed.expected
+
+
+@pytest.mark.parametrize("seed", FAULTY, ids=lambda seed: seed.name)
+def test_a_violation_names_file_and_subject_and_a_mend(
+    seed: Seed, contracts: dict[str, Contract]
+) -> None:
+    for violation in check(contracts[seed.name], attempts=ATTEMPTS, max_attempts=MAX_ATTEMPTS):
+        cause, mend = str(violation).splitlines()
+        assert cause.startswith(f"{violation.file}: {violation.method_or_field}: ")
+        assert mend.startswith("  mend: ")
+        assert violation.what
+        assert violation.mend
+
+
+def test_a_sound_contract_has_no_violation(contracts: dict[str, Contract]) -> None:
+    assert found(contracts["sound"]) == []
+
+
+def test_a_chain_is_bounded_by_the_attempts_that_are_given(contracts: dict[str, Contract]) -> None:
+    path = "plexus/sound/v1/seed_service.proto"
+    assert found(contracts["sound"], max_attempts=26) == [
+        ("unbounded-attempts", path, "plexus.sound.v1.S/A")
+    ]
+
+
+def test_the_order_of_files_does_not_change_what_is_said(contracts: dict[str, Contract]) -> None:
+    files = [file for contract in contracts.values() for file in contract.files]
+    said = [
+        check(read(order), attempts=ATTEMPTS, max_attempts=MAX_ATTEMPTS)
+        for order in (files, files[::-1])
+    ]
+    assert said[0] == said[1]
+    assert len(said[0]) == sum(len(seed.found) for seed in FAULTY)
+
+
+@pytest.mark.parametrize("name", ["silent_method", "no_criticality", "no_deadline"])
+def test_a_service_with_a_silent_method_refuses_to_start(
+    name: str, contracts: dict[str, Contract]
+) -> None:
+    with pytest.raises(ContractError, match=f"plexus.{name}.v1.S/A"):
+        assert_stated(contracts[name], name)
+
+
+def test_a_service_that_states_everything_starts(contracts: dict[str, Contract]) -> None:
+    assert_stated(contracts["sound"], "sound")
+
+
+def test_a_service_without_a_contract_refuses_to_start(contracts: dict[str, Contract]) -> None:
+    with pytest.raises(ContractError, match="unheard_of"):
+        assert_stated(contracts["sound"], "unheard_of")
+
+
+def test_only_what_is_stated_operational_is_loggable(contracts: dict[str, Contract]) -> None:
+    [query] = [m for m in contracts["every_class"].messages if m.name == "Query"]
+    loggable = [field.name for field in query.fields if is_loggable(field)]
+    assert len(query.fields) == len(DataClass) + 1
+    assert loggable == ["operational"]
+
+
+def test_a_message_reveals_what_its_fields_do_unless_it_says_so_itself(
+    contracts: dict[str, Contract],
+) -> None:
+    [query] = [m for m in contracts["covered"].messages if m.name == "Query"]
+    assert {field.name: set(reveals(field)) for field in query.fields} == {
+        "left": {DataClass.CLINICAL, DataClass.OPERATIONAL},
+        "stated": {DataClass.FINANCIAL},
+    }
