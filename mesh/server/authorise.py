@@ -5,21 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from mesh.server.incoming import Handle, Incoming, Parts, Token
-from plexus.contract import Method
+from plexus.contract import Audience, Method
 from plexus.errors import Fault
 from plexus.type.v1.errors_pb2 import PlatformError
 
 EDGE = "edge"
+OPERATOR = "operator"
 BEARER = "Bearer "
 
 
 def authorise(method: Method, parts: Parts, proceed: Handle) -> Handle:
     """Accept the workloads whose contracts declare a call to the method, and the edge by scope.
 
-    The certificate says who the workload is. At the edge a token says, too, whom it speaks for and
+    A method for the operator accepts the operator. The certificate says who the workload is. At the edge a token says, too, whom it speaks for and
     which scopes they have. Fails with CALLER_NOT_ALLOWED, TOKEN_INVALID or SCOPE_MISSING.
     """
     callers = parts.contract.callers[method.path]
+    if method.audience is Audience.OPERATOR:
+        callers |= {OPERATOR}
     scope = method.scope
 
     def handle(incoming: Incoming) -> Any:

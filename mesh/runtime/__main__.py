@@ -1,0 +1,104 @@
+"""The runtime process: supervises every process of the platform and answers the operator."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mesh import topology
+from mesh.identity.join import secret_at
+from mesh.runtime import ledger
+from mesh.runtime.home import Home
+from mesh.runtime.plan import Plan
+from mesh.runtime.ports import free_addresses
+from mesh.runtime.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    import grpc
+
+ALREADY_RUNS = 3
+
+_log = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Run until stopped; the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    told = _arguments()
+    home = Home.at(told.home)
+    home.make()
+    lock = home.lock()
+    if lock is None:
+        return ALREADY_RUNS
+    if ended := ledger.end_leftovers(home):
+        _log.warning("ended %d processes that an earlier runtime left", ended)
+    secret_at(home.path / "join.secret")
+    plan = _plan(home, told)
+    asyncio.run(_supervise(plan, told.replicas))
+    ledger.discard(home)
+    # The lock goes with the process; nothing of the platform runs any more.
+    return 0
+
+
+async def _supervise(plan: Plan, replicas: int | None) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    supervisor = Supervisor(plan)
+    services = plan.topology.services.values()
+    counts = {s.name: s.replicas if replicas is None else replicas for s in services}
+    # The processes first: they have the longest way to go.
+    starting = asyncio.create_task(supervisor.start(counts))
+    servers = await asyncio.to_thread(_serve, plan.home, supervisor, loop, stop.set)
+    await stop.wait()
+    starting.cancel()
+    await supervisor.stop()
+    for server in servers:
+        await asyncio.to_thread(server.stop(grace=1.0).wait)
+
+
+def _serve(
+    home: Home, supervisor: Supervisor, loop: asyncio.AbstractEventLoop, end: Callable[[], None]
+) -> list[grpc.Server]:
+    # Imported here, and in a thread, so that the processes start before gRPC is read.
+    from mesh.runtime.service import RuntimeServicer
+    from mesh.runtime.serving import serve_operator, serve_spans
+    from mesh.runtime.spans import SpanStore
+
+    spans = SpanStore()
+    servicer = RuntimeServicer(supervisor, spans, loop, end)
+    return [serve_spans(home, spans), serve_operator(home, servicer)]
+
+
+def _plan(home: Home, told: argparse.Namespace) -> Plan:
+    control_plane, identity = free_addresses(2)
+    return Plan(
+        home=home,
+        topology=topology.load(told.topology),
+        topology_path=told.topology.absolute(),
+        control_plane=os.environ.get("PLEXUS_CONTROL_PLANE") or control_plane,
+        identity=os.environ.get("PLEXUS_IDENTITY") or identity,
+        sampling=told.sampling,
+        inherited=dict(os.environ),
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m mesh.runtime", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--topology", type=Path, required=True)
+    parser.add_argument("--replicas", type=int)
+    parser.add_argument("--sampling", type=float, default=1.0)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
