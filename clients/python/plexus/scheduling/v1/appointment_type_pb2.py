@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from plexus.policy.v1 import policy_pb2 as plexus_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+plexus/scheduling/v1/appointment_type.proto\x12\x14plexus.scheduling.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dplexus/policy/v1/policy.proto\"\xd8\x01\n\x0f\x41ppointmentType\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12/\n\x04\x63ode\x18\x02 \x01(\tB!\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{1,40}$\xc0\xc1\x18\x01\x12\x1c\n\x04name\x18\x03 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\xc8\x01\xc0\xc1\x18\x01\x12(\n\x10\x64uration_minutes\x18\x04 \x01(\rB\x0e\xbaH\x07*\x05\x18\xe0\x03(\x05\xc0\xc1\x18\x01\x12:\n\x0bspecialties\x18\x05 \x03(\tB%\xbaH\x1e\x92\x01\x1b\x10\x10\"\x17r\x15\x32\x13^[a-z][a-z_]{1,40}$\xc0\xc1\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+plexus/scheduling/v1/appointment_type.proto\x12\x14plexus.scheduling.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dplexus/policy/v1/policy.proto\"\xa0\x02\n\x0f\x41ppointmentType\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12/\n\x04\x63ode\x18\x02 \x01(\tB!\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{1,40}$\xc0\xc1\x18\x01\x12\x1c\n\x04name\x18\x03 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\xc8\x01\xc0\xc1\x18\x01\x12p\n\x10\x64uration_minutes\x18\x04 \x01(\rBV\xbaHO*\x05\x18\xe0\x03(\x05\xba\x01\x45\n\x19\x61ppointment_type.duration\x12\x17must be a multiple of 5\x1a\x0fthis % 5u == 0u\xc0\xc1\x18\x01\x12:\n\x0bspecialties\x18\x05 \x03(\tB%\xbaH\x1e\x92\x01\x1b\x10\x10\"\x17r\x15\x32\x13^[a-z][a-z_]{1,40}$\xc0\xc1\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,9 +40,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPOINTMENTTYPE'].fields_by_name['name']._loaded_options = None
   _globals['_APPOINTMENTTYPE'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\310\001\300\301\030\001'
   _globals['_APPOINTMENTTYPE'].fields_by_name['duration_minutes']._loaded_options = None
-  _globals['_APPOINTMENTTYPE'].fields_by_name['duration_minutes']._serialized_options = b'\272H\007*\005\030\340\003(\005\300\301\030\001'
+  _globals['_APPOINTMENTTYPE'].fields_by_name['duration_minutes']._serialized_options = b'\272HO*\005\030\340\003(\005\272\001E\n\031appointment_type.duration\022\027must be a multiple of 5\032\017this % 5u == 0u\300\301\030\001'
   _globals['_APPOINTMENTTYPE'].fields_by_name['specialties']._loaded_options = None
   _globals['_APPOINTMENTTYPE'].fields_by_name['specialties']._serialized_options = b'\272H\036\222\001\033\020\020\"\027r\0252\023^[a-z][a-z_]{1,40}$\300\301\030\001'
   _globals['_APPOINTMENTTYPE']._serialized_start=130
-  _globals['_APPOINTMENTTYPE']._serialized_end=346
+  _globals['_APPOINTMENTTYPE']._serialized_end=418
 # @@protoc_insertion_point(module_scope)

@@ -27,7 +27,7 @@ from plexus.policy.v1 import policy_pb2 as plexus_dot_policy_dot_v1_dot_policy__
 from plexus.type.v1 import date_pb2 as plexus_dot_type_dot_v1_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'plexus/scheduling/v1/practitioner.proto\x12\x14plexus.scheduling.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x19plexus/type/v1/date.proto\"\xb6\x02\n\x0cPractitioner\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x32\n\tclinic_id\x18\x02 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^cli_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\x12\x1c\n\x04name\x18\x03 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\xc8\x01\xc0\xc1\x18\x01\x12:\n\x0bspecialties\x18\x04 \x03(\tB%\xbaH\x1e\x92\x01\x1b\x10\x10\"\x17r\x15\x32\x13^[a-z][a-z_]{1,40}$\xc0\xc1\x18\x01\x12\x41\n\x0cweekly_hours\x18\x05 \x03(\x0b\x32!.plexus.scheduling.v1.WeeklyHoursB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x43\n\nexceptions\x18\x06 \x03(\x0b\x32$.plexus.scheduling.v1.HoursExceptionB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"\x91\x01\n\x0bWeeklyHours\x12<\n\x03\x64\x61y\x18\x01 \x01(\x0e\x32\x1f.plexus.scheduling.v1.DayOfWeekB\x0e\xbaH\x07\x82\x01\x04\x10\x01 \x00\xc0\xc1\x18\x01\x12\"\n\x0cstart_minute\x18\x02 \x01(\rB\x0c\xbaH\x05*\x03\x10\xa0\x0b\xc0\xc1\x18\x01\x12 \n\nend_minute\x18\x03 \x01(\rB\x0c\xbaH\x05*\x03\x18\xa0\x0b\xc0\xc1\x18\x01\"y\n\x0eHoursException\x12.\n\x04\x64\x61te\x18\x01 \x01(\x0b\x32\x14.plexus.type.v1.DateB\n\xbaH\x03\xc8\x01\x01\xc0\xc1\x18\x01\x12\x37\n\x05hours\x18\x02 \x03(\x0b\x32\x1e.plexus.scheduling.v1.DayHoursB\x08\xbaH\x05\x92\x01\x02\x10\x08\"P\n\x08\x44\x61yHours\x12\"\n\x0cstart_minute\x18\x01 \x01(\rB\x0c\xbaH\x05*\x03\x10\xa0\x0b\xc0\xc1\x18\x01\x12 \n\nend_minute\x18\x02 \x01(\rB\x0c\xbaH\x05*\x03\x18\xa0\x0b\xc0\xc1\x18\x01*\xd8\x01\n\tDayOfWeek\x12\x1b\n\x17\x44\x41Y_OF_WEEK_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44\x41Y_OF_WEEK_MONDAY\x10\x01\x12\x17\n\x13\x44\x41Y_OF_WEEK_TUESDAY\x10\x02\x12\x19\n\x15\x44\x41Y_OF_WEEK_WEDNESDAY\x10\x03\x12\x18\n\x14\x44\x41Y_OF_WEEK_THURSDAY\x10\x04\x12\x16\n\x12\x44\x41Y_OF_WEEK_FRIDAY\x10\x05\x12\x18\n\x14\x44\x41Y_OF_WEEK_SATURDAY\x10\x06\x12\x16\n\x12\x44\x41Y_OF_WEEK_SUNDAY\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'plexus/scheduling/v1/practitioner.proto\x12\x14plexus.scheduling.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x19plexus/type/v1/date.proto\"\xb6\x02\n\x0cPractitioner\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x32\n\tclinic_id\x18\x02 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^cli_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\x12\x1c\n\x04name\x18\x03 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\xc8\x01\xc0\xc1\x18\x01\x12:\n\x0bspecialties\x18\x04 \x03(\tB%\xbaH\x1e\x92\x01\x1b\x10\x10\"\x17r\x15\x32\x13^[a-z][a-z_]{1,40}$\xc0\xc1\x18\x01\x12\x41\n\x0cweekly_hours\x18\x05 \x03(\x0b\x32!.plexus.scheduling.v1.WeeklyHoursB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x43\n\nexceptions\x18\x06 \x03(\x0b\x32$.plexus.scheduling.v1.HoursExceptionB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"\x83\x02\n\x0bWeeklyHours\x12<\n\x03\x64\x61y\x18\x01 \x01(\x0e\x32\x1f.plexus.scheduling.v1.DayOfWeekB\x0e\xbaH\x07\x82\x01\x04\x10\x01 \x00\xc0\xc1\x18\x01\x12[\n\x0cstart_minute\x18\x02 \x01(\rBE\xbaH>*\x03\x10\xa0\x0b\xba\x01\x36\n\nhours.grid\x12\x17must be a multiple of 5\x1a\x0fthis % 5u == 0u\xc0\xc1\x18\x01\x12Y\n\nend_minute\x18\x03 \x01(\rBE\xbaH>*\x03\x18\xa0\x0b\xba\x01\x36\n\nhours.grid\x12\x17must be a multiple of 5\x1a\x0fthis % 5u == 0u\xc0\xc1\x18\x01\"y\n\x0eHoursException\x12.\n\x04\x64\x61te\x18\x01 \x01(\x0b\x32\x14.plexus.type.v1.DateB\n\xbaH\x03\xc8\x01\x01\xc0\xc1\x18\x01\x12\x37\n\x05hours\x18\x02 \x03(\x0b\x32\x1e.plexus.scheduling.v1.DayHoursB\x08\xbaH\x05\x92\x01\x02\x10\x08\"\xc2\x01\n\x08\x44\x61yHours\x12[\n\x0cstart_minute\x18\x01 \x01(\rBE\xbaH>*\x03\x10\xa0\x0b\xba\x01\x36\n\nhours.grid\x12\x17must be a multiple of 5\x1a\x0fthis % 5u == 0u\xc0\xc1\x18\x01\x12Y\n\nend_minute\x18\x02 \x01(\rBE\xbaH>*\x03\x18\xa0\x0b\xba\x01\x36\n\nhours.grid\x12\x17must be a multiple of 5\x1a\x0fthis % 5u == 0u\xc0\xc1\x18\x01*\xd8\x01\n\tDayOfWeek\x12\x1b\n\x17\x44\x41Y_OF_WEEK_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44\x41Y_OF_WEEK_MONDAY\x10\x01\x12\x17\n\x13\x44\x41Y_OF_WEEK_TUESDAY\x10\x02\x12\x19\n\x15\x44\x41Y_OF_WEEK_WEDNESDAY\x10\x03\x12\x18\n\x14\x44\x41Y_OF_WEEK_THURSDAY\x10\x04\x12\x16\n\x12\x44\x41Y_OF_WEEK_FRIDAY\x10\x05\x12\x18\n\x14\x44\x41Y_OF_WEEK_SATURDAY\x10\x06\x12\x16\n\x12\x44\x41Y_OF_WEEK_SUNDAY\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,25 +49,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WEEKLYHOURS'].fields_by_name['day']._loaded_options = None
   _globals['_WEEKLYHOURS'].fields_by_name['day']._serialized_options = b'\272H\007\202\001\004\020\001 \000\300\301\030\001'
   _globals['_WEEKLYHOURS'].fields_by_name['start_minute']._loaded_options = None
-  _globals['_WEEKLYHOURS'].fields_by_name['start_minute']._serialized_options = b'\272H\005*\003\020\240\013\300\301\030\001'
+  _globals['_WEEKLYHOURS'].fields_by_name['start_minute']._serialized_options = b'\272H>*\003\020\240\013\272\0016\n\nhours.grid\022\027must be a multiple of 5\032\017this % 5u == 0u\300\301\030\001'
   _globals['_WEEKLYHOURS'].fields_by_name['end_minute']._loaded_options = None
-  _globals['_WEEKLYHOURS'].fields_by_name['end_minute']._serialized_options = b'\272H\005*\003\030\240\013\300\301\030\001'
+  _globals['_WEEKLYHOURS'].fields_by_name['end_minute']._serialized_options = b'\272H>*\003\030\240\013\272\0016\n\nhours.grid\022\027must be a multiple of 5\032\017this % 5u == 0u\300\301\030\001'
   _globals['_HOURSEXCEPTION'].fields_by_name['date']._loaded_options = None
   _globals['_HOURSEXCEPTION'].fields_by_name['date']._serialized_options = b'\272H\003\310\001\001\300\301\030\001'
   _globals['_HOURSEXCEPTION'].fields_by_name['hours']._loaded_options = None
   _globals['_HOURSEXCEPTION'].fields_by_name['hours']._serialized_options = b'\272H\005\222\001\002\020\010'
   _globals['_DAYHOURS'].fields_by_name['start_minute']._loaded_options = None
-  _globals['_DAYHOURS'].fields_by_name['start_minute']._serialized_options = b'\272H\005*\003\020\240\013\300\301\030\001'
+  _globals['_DAYHOURS'].fields_by_name['start_minute']._serialized_options = b'\272H>*\003\020\240\013\272\0016\n\nhours.grid\022\027must be a multiple of 5\032\017this % 5u == 0u\300\301\030\001'
   _globals['_DAYHOURS'].fields_by_name['end_minute']._loaded_options = None
-  _globals['_DAYHOURS'].fields_by_name['end_minute']._serialized_options = b'\272H\005*\003\030\240\013\300\301\030\001'
-  _globals['_DAYOFWEEK']._serialized_start=819
-  _globals['_DAYOFWEEK']._serialized_end=1035
+  _globals['_DAYHOURS'].fields_by_name['end_minute']._serialized_options = b'\272H>*\003\030\240\013\272\0016\n\nhours.grid\022\027must be a multiple of 5\032\017this % 5u == 0u\300\301\030\001'
+  _globals['_DAYOFWEEK']._serialized_start=1048
+  _globals['_DAYOFWEEK']._serialized_end=1264
   _globals['_PRACTITIONER']._serialized_start=153
   _globals['_PRACTITIONER']._serialized_end=463
   _globals['_WEEKLYHOURS']._serialized_start=466
-  _globals['_WEEKLYHOURS']._serialized_end=611
-  _globals['_HOURSEXCEPTION']._serialized_start=613
-  _globals['_HOURSEXCEPTION']._serialized_end=734
-  _globals['_DAYHOURS']._serialized_start=736
-  _globals['_DAYHOURS']._serialized_end=816
+  _globals['_WEEKLYHOURS']._serialized_end=725
+  _globals['_HOURSEXCEPTION']._serialized_start=727
+  _globals['_HOURSEXCEPTION']._serialized_end=848
+  _globals['_DAYHOURS']._serialized_start=851
+  _globals['_DAYHOURS']._serialized_end=1045
 # @@protoc_insertion_point(module_scope)

@@ -124,9 +124,9 @@ class WeeklyHours(_message.Message):
     day: Global___DayOfWeek.ValueType
     """The day."""
     start_minute: _builtins.int
-    """When work begins, in minutes after local midnight: 540 is 09:00."""
+    """When work begins, in minutes after local midnight, a multiple of 5: 540 is 09:00."""
     end_minute: _builtins.int
-    """When work ends, in minutes after local midnight, after `start_minute`: 1020 is 17:00."""
+    """When work ends, in minutes after local midnight, a multiple of 5, after `start_minute`: 1020 is 17:00."""
     def __init__(
         self,
         *,
@@ -181,9 +181,9 @@ class DayHours(_message.Message):
     START_MINUTE_FIELD_NUMBER: _builtins.int
     END_MINUTE_FIELD_NUMBER: _builtins.int
     start_minute: _builtins.int
-    """When work begins, in minutes after local midnight."""
+    """When work begins, in minutes after local midnight, a multiple of 5."""
     end_minute: _builtins.int
-    """When work ends, in minutes after local midnight."""
+    """When work ends, in minutes after local midnight, a multiple of 5."""
     def __init__(
         self,
         *,

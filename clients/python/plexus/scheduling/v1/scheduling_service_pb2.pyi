@@ -423,7 +423,7 @@ class FindSlotsRequest(_message.Message):
     """At most this many slots, 1 to 1,000. 0: 20."""
     @_builtins.property
     def window(self) -> _period_pb2.Period:
-        """When to look: at most 60 days. Without a start: from now. Without an end: 14 days."""
+        """When the slots begin: at most 60 days. Without a start: from now. Without an end: 14 days."""
 
     def __init__(
         self,
@@ -452,7 +452,7 @@ class FindSlotsResponse(_message.Message):
     SLOTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[_slot_pb2.Slot]:
-        """The slots, earliest first."""
+        """The slots, earliest first; at one time, by practitioner id."""
 
     def __init__(
         self,
@@ -494,7 +494,9 @@ class BookAppointmentRequest(_message.Message):
     """The triage conversation that led to it, if one did."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When it begins: the `start_time` of a slot."""
+        """When it begins: the `start_time` of a slot, or any other five-minute mark from which on the practitioner works
+        without a break until the appointment is over.
+        """
 
     def __init__(
         self,
@@ -566,7 +568,7 @@ class RescheduleAppointmentRequest(_message.Message):
     """The etag that was read. Empty: whatever it is."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When it begins from now on."""
+        """When it begins from now on: as in BookAppointment. It stays as long as it was."""
 
     def __init__(
         self,

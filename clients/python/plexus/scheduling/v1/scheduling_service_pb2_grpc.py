@@ -201,37 +201,41 @@ class SchedulingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RescheduleAppointment(self, request, context):
-        """Moves an appointment to another slot, with the same or another practitioner; fails with APPOINTMENT_NOT_FOUND,
-        STATE_CONFLICT, ETAG_MISMATCH, SLOT_TAKEN, SLOT_NOT_OFFERED, TYPE_NOT_OFFERED or PRACTITIONER_NOT_FOUND.
+        """Moves a booked appointment to another slot, with the same or another practitioner; fails with
+        APPOINTMENT_NOT_FOUND, STATE_CONFLICT, ETAG_MISMATCH, SLOT_TAKEN, SLOT_NOT_OFFERED, TYPE_NOT_OFFERED or
+        PRACTITIONER_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelAppointment(self, request, context):
-        """Calls an appointment off and frees its time; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or ETAG_MISMATCH.
+        """Calls off an appointment that is booked or checked in, and frees its time; fails with APPOINTMENT_NOT_FOUND,
+        STATE_CONFLICT or ETAG_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CheckInAppointment(self, request, context):
-        """Notes that the patient has come; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or ETAG_MISMATCH.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CompleteAppointment(self, request, context):
-        """Notes that care was given, and what; billing follows. Fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or
+        """Notes that the patient of a booked appointment has come; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or
         ETAG_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompleteAppointment(self, request, context):
+        """Notes that care was given to a patient who had checked in, and what; billing follows. Fails with
+        APPOINTMENT_NOT_FOUND, STATE_CONFLICT or ETAG_MISMATCH.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def MarkNoShow(self, request, context):
-        """Notes that the patient did not come; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or ETAG_MISMATCH.
+        """Notes that the patient of a booked appointment did not come; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or
+        ETAG_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

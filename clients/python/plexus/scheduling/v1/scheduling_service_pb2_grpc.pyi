@@ -63,19 +63,26 @@ class SchedulingServiceStub:
     PRACTITIONER_NOT_FOUND or APPOINTMENT_TYPE_NOT_FOUND.
     """
     RescheduleAppointment: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.RescheduleAppointmentRequest, _scheduling_service_pb2.RescheduleAppointmentResponse]
-    """Moves an appointment to another slot, with the same or another practitioner; fails with APPOINTMENT_NOT_FOUND,
-    STATE_CONFLICT, ETAG_MISMATCH, SLOT_TAKEN, SLOT_NOT_OFFERED, TYPE_NOT_OFFERED or PRACTITIONER_NOT_FOUND.
+    """Moves a booked appointment to another slot, with the same or another practitioner; fails with
+    APPOINTMENT_NOT_FOUND, STATE_CONFLICT, ETAG_MISMATCH, SLOT_TAKEN, SLOT_NOT_OFFERED, TYPE_NOT_OFFERED or
+    PRACTITIONER_NOT_FOUND.
     """
     CancelAppointment: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.CancelAppointmentRequest, _scheduling_service_pb2.CancelAppointmentResponse]
-    """Calls an appointment off and frees its time; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or ETAG_MISMATCH."""
+    """Calls off an appointment that is booked or checked in, and frees its time; fails with APPOINTMENT_NOT_FOUND,
+    STATE_CONFLICT or ETAG_MISMATCH.
+    """
     CheckInAppointment: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.CheckInAppointmentRequest, _scheduling_service_pb2.CheckInAppointmentResponse]
-    """Notes that the patient has come; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or ETAG_MISMATCH."""
-    CompleteAppointment: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.CompleteAppointmentRequest, _scheduling_service_pb2.CompleteAppointmentResponse]
-    """Notes that care was given, and what; billing follows. Fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or
+    """Notes that the patient of a booked appointment has come; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or
     ETAG_MISMATCH.
     """
+    CompleteAppointment: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.CompleteAppointmentRequest, _scheduling_service_pb2.CompleteAppointmentResponse]
+    """Notes that care was given to a patient who had checked in, and what; billing follows. Fails with
+    APPOINTMENT_NOT_FOUND, STATE_CONFLICT or ETAG_MISMATCH.
+    """
     MarkNoShow: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.MarkNoShowRequest, _scheduling_service_pb2.MarkNoShowResponse]
-    """Notes that the patient did not come; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or ETAG_MISMATCH."""
+    """Notes that the patient of a booked appointment did not come; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or
+    ETAG_MISMATCH.
+    """
     GetAppointment: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.GetAppointmentRequest, _scheduling_service_pb2.GetAppointmentResponse]
     """Returns an appointment; fails with APPOINTMENT_NOT_FOUND."""
     ListAppointments: _grpc.UnaryUnaryMultiCallable[_scheduling_service_pb2.ListAppointmentsRequest, _scheduling_service_pb2.ListAppointmentsResponse]
@@ -118,19 +125,26 @@ class SchedulingServiceAsyncStub(SchedulingServiceStub):
     PRACTITIONER_NOT_FOUND or APPOINTMENT_TYPE_NOT_FOUND.
     """
     RescheduleAppointment: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.RescheduleAppointmentRequest, _scheduling_service_pb2.RescheduleAppointmentResponse]  # type: ignore[assignment]
-    """Moves an appointment to another slot, with the same or another practitioner; fails with APPOINTMENT_NOT_FOUND,
-    STATE_CONFLICT, ETAG_MISMATCH, SLOT_TAKEN, SLOT_NOT_OFFERED, TYPE_NOT_OFFERED or PRACTITIONER_NOT_FOUND.
+    """Moves a booked appointment to another slot, with the same or another practitioner; fails with
+    APPOINTMENT_NOT_FOUND, STATE_CONFLICT, ETAG_MISMATCH, SLOT_TAKEN, SLOT_NOT_OFFERED, TYPE_NOT_OFFERED or
+    PRACTITIONER_NOT_FOUND.
     """
     CancelAppointment: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.CancelAppointmentRequest, _scheduling_service_pb2.CancelAppointmentResponse]  # type: ignore[assignment]
-    """Calls an appointment off and frees its time; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or ETAG_MISMATCH."""
+    """Calls off an appointment that is booked or checked in, and frees its time; fails with APPOINTMENT_NOT_FOUND,
+    STATE_CONFLICT or ETAG_MISMATCH.
+    """
     CheckInAppointment: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.CheckInAppointmentRequest, _scheduling_service_pb2.CheckInAppointmentResponse]  # type: ignore[assignment]
-    """Notes that the patient has come; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or ETAG_MISMATCH."""
-    CompleteAppointment: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.CompleteAppointmentRequest, _scheduling_service_pb2.CompleteAppointmentResponse]  # type: ignore[assignment]
-    """Notes that care was given, and what; billing follows. Fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or
+    """Notes that the patient of a booked appointment has come; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or
     ETAG_MISMATCH.
     """
+    CompleteAppointment: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.CompleteAppointmentRequest, _scheduling_service_pb2.CompleteAppointmentResponse]  # type: ignore[assignment]
+    """Notes that care was given to a patient who had checked in, and what; billing follows. Fails with
+    APPOINTMENT_NOT_FOUND, STATE_CONFLICT or ETAG_MISMATCH.
+    """
     MarkNoShow: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.MarkNoShowRequest, _scheduling_service_pb2.MarkNoShowResponse]  # type: ignore[assignment]
-    """Notes that the patient did not come; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or ETAG_MISMATCH."""
+    """Notes that the patient of a booked appointment did not come; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or
+    ETAG_MISMATCH.
+    """
     GetAppointment: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.GetAppointmentRequest, _scheduling_service_pb2.GetAppointmentResponse]  # type: ignore[assignment]
     """Returns an appointment; fails with APPOINTMENT_NOT_FOUND."""
     ListAppointments: _aio.UnaryUnaryMultiCallable[_scheduling_service_pb2.ListAppointmentsRequest, _scheduling_service_pb2.ListAppointmentsResponse]  # type: ignore[assignment]
@@ -230,8 +244,9 @@ class SchedulingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scheduling_service_pb2.RescheduleAppointmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scheduling_service_pb2.RescheduleAppointmentResponse, _abc.Awaitable[_scheduling_service_pb2.RescheduleAppointmentResponse]]:
-        """Moves an appointment to another slot, with the same or another practitioner; fails with APPOINTMENT_NOT_FOUND,
-        STATE_CONFLICT, ETAG_MISMATCH, SLOT_TAKEN, SLOT_NOT_OFFERED, TYPE_NOT_OFFERED or PRACTITIONER_NOT_FOUND.
+        """Moves a booked appointment to another slot, with the same or another practitioner; fails with
+        APPOINTMENT_NOT_FOUND, STATE_CONFLICT, ETAG_MISMATCH, SLOT_TAKEN, SLOT_NOT_OFFERED, TYPE_NOT_OFFERED or
+        PRACTITIONER_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -240,7 +255,9 @@ class SchedulingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scheduling_service_pb2.CancelAppointmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scheduling_service_pb2.CancelAppointmentResponse, _abc.Awaitable[_scheduling_service_pb2.CancelAppointmentResponse]]:
-        """Calls an appointment off and frees its time; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or ETAG_MISMATCH."""
+        """Calls off an appointment that is booked or checked in, and frees its time; fails with APPOINTMENT_NOT_FOUND,
+        STATE_CONFLICT or ETAG_MISMATCH.
+        """
 
     @_abc_1.abstractmethod
     def CheckInAppointment(
@@ -248,7 +265,9 @@ class SchedulingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scheduling_service_pb2.CheckInAppointmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scheduling_service_pb2.CheckInAppointmentResponse, _abc.Awaitable[_scheduling_service_pb2.CheckInAppointmentResponse]]:
-        """Notes that the patient has come; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or ETAG_MISMATCH."""
+        """Notes that the patient of a booked appointment has come; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or
+        ETAG_MISMATCH.
+        """
 
     @_abc_1.abstractmethod
     def CompleteAppointment(
@@ -256,8 +275,8 @@ class SchedulingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scheduling_service_pb2.CompleteAppointmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scheduling_service_pb2.CompleteAppointmentResponse, _abc.Awaitable[_scheduling_service_pb2.CompleteAppointmentResponse]]:
-        """Notes that care was given, and what; billing follows. Fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or
-        ETAG_MISMATCH.
+        """Notes that care was given to a patient who had checked in, and what; billing follows. Fails with
+        APPOINTMENT_NOT_FOUND, STATE_CONFLICT or ETAG_MISMATCH.
         """
 
     @_abc_1.abstractmethod
@@ -266,7 +285,9 @@ class SchedulingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scheduling_service_pb2.MarkNoShowRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scheduling_service_pb2.MarkNoShowResponse, _abc.Awaitable[_scheduling_service_pb2.MarkNoShowResponse]]:
-        """Notes that the patient did not come; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or ETAG_MISMATCH."""
+        """Notes that the patient of a booked appointment did not come; fails with APPOINTMENT_NOT_FOUND, STATE_CONFLICT or
+        ETAG_MISMATCH.
+        """
 
     @_abc_1.abstractmethod
     def GetAppointment(
