@@ -1,0 +1,121 @@
+"""Slots: what is free of a practitioner's hours.
+
+Times are instants in whole seconds. A slot lies within one span of working hours; slots follow one
+another from the beginning of the span, each as long as the appointment.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from plexus.scheduling.v1.errors_pb2 import SCHEDULING_ERROR_WINDOW_INVALID
+from services.scheduling.domain.faults import fault
+from services.scheduling.domain.hours import Hours
+from services.scheduling.domain.zones import DAY, Interval, instants
+
+CELL = 300
+"""Seconds of the grid that appointments begin and end on."""
+
+USUAL_WINDOW = 14 * DAY
+LONGEST_WINDOW = 60 * DAY
+
+# The calendar of the standard library ends with the year 9999; a zone needs days to spare.
+_LAST = 253_370_764_800
+
+
+class Opening(NamedTuple):
+    """A free time with a practitioner."""
+
+    start: int
+    practitioner_id: str
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """What decides about a practitioner's slots: hours, the clinic's zone, and what is taken.
+
+    *taken* is sorted and does not overlap.
+    """
+
+    zone: ZoneInfo
+    hours: Hours
+    taken: Sequence[Interval] = ()
+
+
+def search_window(start: int | None, end: int | None, now: int) -> Interval:
+    """Where to look for slots, or WINDOW_INVALID when that is nowhere or longer than 60 days.
+
+    Without *start*: from now. Without *end*: for 14 days.
+    """
+    first = now if start is None else start
+    last = first + USUAL_WINDOW if end is None else end
+    if not 0 < last - first <= LONGEST_WINDOW:
+        raise fault(SCHEDULING_ERROR_WINDOW_INVALID)
+    return Interval(first, last)
+
+
+def find(
+    calendars: Mapping[str, Calendar], window: Interval, now: int, seconds: int, limit: int
+) -> list[Opening]:
+    """The first *limit* openings of *seconds* each that begin within *window* and not before *now*.
+
+    Earliest first; at one time, by practitioner id.
+    """
+    ahead = Interval(max(window.start, now), window.end)
+    each = [_openings(name, calendar, ahead, seconds) for name, calendar in calendars.items()]
+    return list(islice(heapq.merge(*each), limit))
+
+
+def is_offered(calendar: Calendar, start: int, seconds: int, now: int) -> bool:
+    """Whether an appointment could be at *start* if nobody had that time."""
+    if start < now or start % CELL:
+        return False
+    return any(
+        span.start <= start and start + seconds <= span.end
+        for span in worked(calendar, Interval(start, start + 1))
+    )
+
+
+def cells(start: int, end: int) -> range:
+    """The five-minute cells, counted from 1970, that a time takes up."""
+    return range(start // CELL, _ceiling(end, CELL) // CELL)
+
+
+def worked(calendar: Calendar, window: Interval) -> list[Interval]:
+    """The spans of working hours that touch *window*, whole, earliest first."""
+    last = min(window.end, _LAST)
+    days = range(window.start // DAY - 1, (last - 1) // DAY + 2)
+    spans = [
+        span
+        for day in days
+        for hours in calendar.hours.on(day)
+        for span in instants(calendar.zone, day, hours.start, hours.end)
+        if span.start < last and span.end > window.start
+    ]
+    # A clock set back across midnight makes a day begin before the last one is over.
+    return sorted(spans)
+
+
+def _openings(name: str, calendar: Calendar, window: Interval, seconds: int) -> Iterator[Opening]:
+    starts = [taken.start for taken in calendar.taken]
+    ends = [taken.end for taken in calendar.taken]
+    for span in worked(calendar, window):
+        # Only a clock that once changed off the five-minute mark makes a span begin off it.
+        first = _ceiling(span.start, CELL)
+        skipped = max(0, _ceiling(window.start - first, seconds))
+        last = min(span.end - seconds + 1, window.end)
+        for start in range(first + skipped, last, seconds):
+            # What ends after the start and begins before the end is in the way.
+            if bisect_right(ends, start) == bisect_left(starts, start + seconds):
+                yield Opening(start, name, start + seconds)
+
+
+def _ceiling(number: int, step: int) -> int:
+    return -(-number // step) * step
