@@ -236,10 +236,11 @@ def _enter_wal(connection: sqlite3.Connection, patience: float) -> None:
 
 
 def _postgres(url: URL, patience: float) -> Engine:
-    milliseconds = round(patience * 1000)
+    given = url.query.get("options", "")
     options = (
-        f"-c lock_timeout={milliseconds} "
-        f"-c idle_in_transaction_session_timeout={round(_IDLE_IN_TRANSACTION * 1000)}"
+        f"{given if isinstance(given, str) else ' '.join(given)}"
+        f" -c lock_timeout={round(patience * 1000)}"
+        f" -c idle_in_transaction_session_timeout={round(_IDLE_IN_TRANSACTION * 1000)}"
     )
     return create_engine(
         url,
