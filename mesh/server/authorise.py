@@ -17,8 +17,9 @@ BEARER = "Bearer "
 def authorise(method: Method, parts: Parts, proceed: Handle) -> Handle:
     """Accept the workloads whose contracts declare a call to the method, and the edge by scope.
 
-    A method for the operator accepts the operator. The certificate says who the workload is. At the
-    edge a token says, too, whom it speaks for and which scopes they have. Fails with CALLER_NOT_ALLOWED, TOKEN_INVALID or SCOPE_MISSING.
+    A method for the operator accepts the operator. The certificate says who the workload is. At
+    the edge a token says, too, whom it speaks for and which scopes they have. Fails with
+    CALLER_NOT_ALLOWED, TOKEN_INVALID or SCOPE_MISSING.
     """
     callers = parts.contract.callers[method.path]
     if method.audience is Audience.OPERATOR:
