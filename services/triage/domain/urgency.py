@@ -15,7 +15,6 @@ SELF_CARE  5    blue (240 min)          look after it at home, know when to retu
 """
 
 from enum import IntEnum
-
 from types import MappingProxyType
 
 

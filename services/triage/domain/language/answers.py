@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from services.triage.domain.language.tokens import normalise, tokenise
+from services.triage.domain.language.tokens import normalise, tokenise, words
 
 
 class Answer(StrEnum):
@@ -11,33 +11,45 @@ class Answer(StrEnum):
     UNSURE = "unsure"
 
 
-_UNSURE = (
-    "not sure", "i am not sure", "i'm not sure", "not really sure", "unsure", "i don't know", "don't know", "dunno",
-    "i dunno", "idk", "no idea", "i have no idea", "maybe", "perhaps", "possibly", "can't tell", "i can't tell",
-    "hard to say", "hard to tell", "i don't think so", "don't think so", "probably not", "not really",
-    "probably", "might be", "could be", "i guess", "i guess so", "kind of", "sort of", "yes and no",
-    "not that i know", "not that i know of", "not that i am aware of", "not certain", "i think not",
-    "i can't remember", "can't remember", "i don't remember", "i wouldn't know", "not exactly", "sometimes maybe",
-    "what do you mean", "what is that", "no clue",
-)  # fmt: skip
-_YES = (
-    "yes", "yeah", "yep", "yup", "ya", "y", "yes please", "yes i do", "yes i am", "yes i have", "i do", "i am",
-    "i have", "i think so", "correct", "right", "that's right", "that is right", "sure", "definitely",
-    "absolutely", "of course", "a little", "a bit", "a lot", "yes a little", "sometimes", "yes sometimes",
-    "he does", "he is", "he has", "she does", "she is", "she has", "it is", "it does", "they do", "they are",
-    "true", "indeed", "affirmative", "ok yes", "ok yeah", "oh yes", "slightly", "very much", "very", "it did", "i did", "he did", "she did",
-)  # fmt: skip
-_NO = (
-    "no", "nope", "nah", "n", "no i don't", "no i am not", "no i haven't", "i don't", "i haven't", "never",
-    "none", "none of those", "none of these", "none of them", "neither", "not at all", "no not at all",
-    "definitely not", "absolutely not", "he doesn't", "he isn't", "he hasn't", "she doesn't", "she isn't",
-    "she hasn't", "it isn't", "it doesn't", "they don't", "i'm not", "i am not", "no none", "no nothing",
-    "nothing like that", "no never", "negative", "not", "false", "no thanks", "no thank you", "of course not",
-    "i didn't", "he didn't", "she didn't", "it didn't", "no it isn't", "nothing",
-)  # fmt: skip
+def _phrases(text: str) -> tuple[str, ...]:
+    return tuple(phrase.strip() for phrase in text.split(","))
+
+
+_UNSURE = _phrases(
+    """
+    not sure, i am not sure, i'm not sure, not really sure, unsure, i don't know, don't know,
+    dunno, i dunno, idk, no idea, i have no idea, maybe, perhaps, possibly, can't tell, i can't
+    tell, hard to say, hard to tell, i don't think so, don't think so, probably not, not really,
+    probably, might be, could be, i guess, i guess so, kind of, sort of, yes and no, not that i
+    know, not that i know of, not that i am aware of, not certain, i think not, i can't remember,
+    can't remember, i don't remember, i wouldn't know, not exactly, sometimes maybe, what do you
+    mean, what is that, no clue
+    """
+)
+_YES = _phrases(
+    """
+    yes, yeah, yep, yup, ya, y, yes please, yes i do, yes i am, yes i have, i do, i am, i have, i
+    think so, correct, right, that's right, that is right, sure, definitely, absolutely, of
+    course, a little, a bit, a lot, yes a little, sometimes, yes sometimes, he does, he is, he
+    has, she does, she is, she has, it is, it does, they do, they are, true, indeed, affirmative,
+    ok yes, ok yeah, oh yes, slightly, very much, very, it did, i did, he did, she did
+    """
+)
+_NO = _phrases(
+    """
+    no, nope, nah, n, no i don't, no i am not, no i haven't, i don't, i haven't, never, none, none
+    of those, none of these, none of them, neither, not at all, no not at all, definitely not,
+    absolutely not, he doesn't, he isn't, he hasn't, she doesn't, she isn't, she hasn't, it isn't,
+    it doesn't, they don't, i'm not, i am not, no none, no nothing, nothing like that, no never,
+    negative, not, false, no thanks, no thank you, of course not, i didn't, he didn't, she didn't,
+    it didn't, no it isn't, nothing
+    """
+)
 _ENDS = frozenset(".,;:!?\n")
-_GOES_ON = frozenset(
-    "but i i'm my it he she they his her just only though although although, because".split()
+_GOES_ON = words(
+    """
+    but i i'm my it he she they his her just only though although because
+    """
 )
 _KNOWN = {
     tuple(phrase.split()): answer
@@ -54,12 +66,12 @@ def find_answer(text: str) -> tuple[Answer | None, int]:
     """
     normal = normalise(text)
     tokens = tokenise(normal)
-    words = tuple(normal[token.start : token.end] for token in tokens)
-    for length in range(min(_LONGEST, len(words)), 0, -1):
-        answer = _KNOWN.get(words[:length])
+    said = tuple(normal[token.start : token.end] for token in tokens)
+    for length in range(min(_LONGEST, len(said)), 0, -1):
+        answer = _KNOWN.get(said[:length])
         if answer is None:
             continue
-        rest = words[length:]
+        rest = said[length:]
         if not rest or rest[0] in _ENDS:
             return _undoubted(answer, rest), tokens[length - 1].end
         if length == 1 and answer is not Answer.UNSURE and rest[0] in _GOES_ON:

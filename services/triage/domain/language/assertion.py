@@ -61,7 +61,7 @@ def split_clauses(tokens: tuple[Token, ...], spans: tuple[Span, ...]) -> tuple[i
     """The clause number of each token. A list ("fever, cough or pain") stays in one clause."""
     inside = {i for span in spans for i in range(span.first + 1, span.last + 1)}
     numbers, current = [], 0
-    for index, token in enumerate(tokens):
+    for index in range(len(tokens)):
         if index and index not in inside and _begins_clause(tokens, index):
             current += 1
         numbers.append(current)
@@ -191,9 +191,9 @@ def _negation(sentence: _Sentence, span: Span, before: range, after: range) -> S
         verdict = Status.ABSENT
     elif listed:
         verdict = _list_verdict(sentence, listed[-1].stop, span)
-    elif direct and _is_bare(sentence, direct[-1].stop, span.first):
-        verdict = Status.ABSENT
-    elif _denied_after(sentence, span, after):
+    elif (direct and _is_bare(sentence, direct[-1].stop, span.first)) or _denied_after(
+        sentence, span, after
+    ):
         verdict = Status.ABSENT
     return verdict and _like_never_before(sentence, after, verdict)
 

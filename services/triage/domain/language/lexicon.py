@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 
 from rapidfuzz.distance import OSA
 
-from services.triage.domain.language.tokens import Token, normalise, stem, tokenise
+from services.triage.domain.language.tokens import Token, normalise, stem, tokenise, words
 
 MAX_GAP = 4
-_SHORTEST_FUZZY = 5
+_SHORTEST_FUZZY = 4
 _LONG_WORD = 9
 
-FILLERS = frozenset(
-    """my the a an his her their our your its this that these some any really very so quite pretty
+FILLERS = words(
+    """
+    my the a an his her their our your its this that these some any really very so quite pretty
     bit little too such of is are was am be been being feel feels feeling felt has have had having
     got get gets getting in on at to from around near inside both left right lower upper middle
     whole one side just also still always constantly constant all sharp dull stabbing bad badly
@@ -25,37 +26,43 @@ FILLERS = frozenset(
     intense sudden suddenly new acute heavy much more lot lots started starting keep keeps become
     became becoming gone going went turned turning looks look looking seems seem extremely
     incredibly it about over under kind sort like actually almost nearly started has't nasty
-    recent recently i he she keeps me bloody super persistent occasional increasing""".split()
+    recent recently i he she keeps me bloody super persistent occasional increasing
+    """
 )
-GAP_NEGATORS = frozenset(
-    "no not don't doesn't didn't isn't aren't wasn't weren't haven't hasn't hadn't never".split()
+GAP_NEGATORS = words(
+    """
+    no not don't doesn't didn't isn't aren't wasn't weren't haven't hasn't hadn't never
+    """
 )
 # Everyday words one or two letters from a lexicon word; correcting them would invent a symptom.
-PLAIN_WORDS = frozenset(
-    """about above after again along alone aren't beast began begin being below bread break bring
-    built burst cheat cheap chess chase child children clean clear close could couldn't couch cough
-    court daily dairy dead death dream dress drive early earth earn enough every family father
-    feather feeling felt fewer fight final first float floor found fresh front funny great green
-    group grown habit happy heard hearing heavy hello house hours hurry issue joint large later
-    learn least leave leaving light liver lives living local lower lunch march match maybe means
-    might minor money month mother mouth never night noise noting often order other outside paint
-    party pause peace phone piece place plain plane plant point power press price quiet quite raise
-    reach ready right river round route scare score seats sense serve seven shape share sharp
-    shirt short should shower sight since skill sleep sleeping slept small smell smile smoke
-    snack something soon sorry sound south speak spend spent spread stage stand start state stays
-    steak still stood store storm story study stuff super sweet sweater table taken taking tears
-    thank thing think third those though three throw tight times tired today together total touch
-    tough towel track train trial tried trip truck under until upset using visit vision voice wait
-    waist wake waking walk walking warm waste watch water wearing weather weeks weird wheel when
-    where which while white whole women wonder words worked working world worry worse worst worth
-    would wouldn't write wrong years yellow young fasting fainter painting paining sweating wedding
-    bleeding breeding breathe bread heading hating hearty beading blooding feverish fear boiling
-    bowling swimming swinging sniffing wheeling waking wailing training draining raining staining
-    sailing nursing missing passing posting parting patting petting resting casting lasting tasting
-    biking bikes liking baking making raking taking shaving sharing staring sparing spitting
-    fitting sitting hitting getting letting setting betting cutting putting rotten cotton button
-    husband medicine medication diabetic doctor hospital yesterday tomorrow minutes insulin
-    having giving saving loving moving proving allergy allergies pressure surgery surgeon""".split()
+PLAIN_WORDS = words(
+    """
+    about hear ever near dear fear fair form cheer about above after again along alone aren't beast began begin being below bread break bring
+    built burst cheat cheap chess chase child children clean clear close could couldn't couch
+    cough court daily dairy dead death dream dress drive early earth earn enough every family
+    father feather feeling felt fewer fight final first float floor found fresh front funny great
+    green group grown habit happy heard hearing heavy hello house hours hurry issue joint large
+    later learn least leave leaving light liver lives living local lower lunch march match maybe
+    means might minor money month mother mouth never night noise noting often order other outside
+    paint party pause peace phone piece place plain plane plant point power press price quiet
+    quite raise reach ready right river round route scare score seats sense serve seven shape
+    share sharp shirt short should shower sight since skill sleep sleeping slept small smell smile
+    smoke snack something soon sorry sound south speak spend spent spread stage stand start state
+    stays steak still stood store storm story study stuff super sweet sweater table taken taking
+    tears thank thing think third those though three throw tight times tired today together total
+    touch tough towel track train trial tried trip truck under until upset using visit vision
+    voice wait waist wake waking walk walking warm waste watch water wearing weather weeks weird
+    wheel when where which while white whole women wonder words worked working world worry worse
+    worst worth would wouldn't write wrong years yellow young fasting fainter painting paining
+    sweating wedding bleeding breeding breathe bread heading hating hearty beading blooding
+    feverish fear boiling bowling swimming swinging sniffing wheeling waking wailing training
+    draining raining staining sailing nursing missing passing posting parting patting petting
+    resting casting lasting tasting biking bikes liking baking making raking taking shaving
+    sharing staring sparing spitting fitting sitting hitting getting letting setting betting
+    cutting putting rotten cotton button husband medicine medication diabetic doctor hospital
+    yesterday tomorrow minutes insulin having giving saving loving moving proving allergy
+    allergies pressure surgery surgeon
+    """
 )
 
 
@@ -145,7 +152,7 @@ def _nearest(word: str, vocabulary: frozenset[str]) -> str | None:
     near = [
         (distance, known)
         for known in vocabulary
-        if len(known) >= _SHORTEST_FUZZY - 1
+        if len(known) > _SHORTEST_FUZZY
         and known[0] == word[0]
         and abs(len(known) - len(word)) <= allowed
         and (distance := OSA.distance(word, known, score_cutoff=allowed)) <= allowed

@@ -60,7 +60,7 @@ _AGE = re.compile(
     rf"\b({_NUMBER})[ -]*(day|week|wk|month|mo|year|yr|y)s?[ /-]*(?:old|o\b)"
     r"|\b(?:aged?|i(?:'m| am)|he(?:'s| is)|she(?:'s| is))\s+(\d{1,3})\b"
     r"(?!\s*(?:/|weeks?|months?|minutes?|hours?|days?|kg|lbs?|%|out|st\b|stone))"
-    r"|\b(\d{1,3})\s*(?:yo|y/o)\b|\b(\d{1,3})\s?([mf])\b(?=[\s,.:;]|$)"
+    r"|\b(\d{1,3})\s*(?:yo|y/o)\b|\b(\d{1,2})\s?(?:yo\s?)?([mf])\b(?=[\s,.:;]|$)"
 )
 _NEWBORN = re.compile(r"\b(?:newborn|neonate)\b")
 _MONTHS = {"day": 1 / 30.4, "week": 7 / 30.4, "wk": 7 / 30.4, "month": 1.0, "mo": 1.0,
@@ -179,6 +179,8 @@ def _find_vitals(text: str) -> list[Quantity]:
 def find_age_months(text: str) -> int | None:
     """An age said in normalised text, in whole months; None when none is said."""
     match = _AGE.search(text)
+    if match is not None and match[6] and _follows_heat_word(text, match.start()):
+        match = None
     if match is None:
         return 0 if _NEWBORN.search(text) else None
     if match[1]:

@@ -140,10 +140,11 @@ def _targets(
 ) -> list[_Placed]:
     clause = next((c for start, end, c in places if start <= quantity.start < end), None)
     near = [each for each in placed if each.clause == clause]
+    own_clause = bool(near)
     if not near and clause is not None:
         earlier = [each for each in placed if each.clause < clause] or placed
         near = [each for each in earlier if each.clause == earlier[-1].clause]
-    if quantity.measure is Measure.SEVERITY and near:
+    if quantity.measure is Measure.SEVERITY and own_clause:
         return [min(near, key=lambda each: _distance(each, quantity))]
     return near
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'", "ʼ": "'"})
 _DASHES = re.compile(r"\s[-–—]+\s|—")
+_PAUSE = re.compile(r"\.{2,}|…")
 _HYPHENS = re.compile(r"[‐‑‒–−-]")
 _NEGATIVE_SPELLINGS = re.compile(
     r"\b(?:(can)\s?not|(can|do|does|did|is|are|was|were|have|has|had|won|would|could|should)nt"
@@ -18,6 +19,11 @@ SENTENCE_ENDS = frozenset(".!?;\n")
 _WHOLE_WORDS = MappingProxyType(
     {"&": "and", "+": "and", "w/": "with", "u": "you", "im": "i", "ive": "i", "hes": "he"}
 )
+
+
+def words(text: str) -> frozenset[str]:
+    """A word list, written as running text."""
+    return frozenset(text.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class Token:
 def normalise(text: str) -> str:
     """Lower case, plain apostrophes and hyphens, one spelling for each negative contraction."""
     plain = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES).lower()
-    plain = _HYPHENS.sub(" ", _DASHES.sub(", ", plain))
+    plain = _HYPHENS.sub(" ", _DASHES.sub(", ", _PAUSE.sub(",", plain)))
     return _NEGATIVE_SPELLINGS.sub(_contract_negative, plain)
 
 
