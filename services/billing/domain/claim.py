@@ -31,6 +31,15 @@ class Billed:
 
 
 @dataclass(frozen=True, slots=True)
+class Care:
+    """What was done at an appointment, priced in minor units of *currency*, and what was found."""
+
+    currency: str
+    lines: tuple[Line, ...]
+    diagnoses: tuple[Coded, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """What is asked for the care of one appointment. Amounts are in minor units of *currency*."""
 
@@ -62,6 +71,33 @@ class Claim:
         if payer == Payer.PAYER_INSURER:
             return self.insurer_share - self.insurer_paid
         return self.patient_share - self.patient_paid
+
+
+def opened(
+    claim_id: str,
+    appointment_id: str,
+    patient_id: str,
+    care: Care,
+    service_date: date,
+    now: datetime,
+) -> Claim:
+    """The claim for a completed appointment: the patient is asked for all until records answers."""
+    total = sum(line.amount for line in care.lines)
+    return Claim(
+        id=claim_id,
+        appointment_id=appointment_id,
+        patient_id=patient_id,
+        state=AWAITING,
+        currency=care.currency,
+        lines=care.lines,
+        diagnoses=care.diagnoses,
+        total=total,
+        insurer_share=0,
+        patient_share=total,
+        service_date=service_date,
+        create_time=now,
+        update_time=now,
+    )
 
 
 def settle(claim: Claim, coverage: Coverage | None, now: datetime) -> Claim:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 COINSURANCE_PERCENT = 20
 """The patient's part of an insured claim. As Medicare Part B: the program pays 80 percent of the
@@ -11,6 +12,9 @@ approved amount (42 CFR 410.152(b)), the patient the rest."""
 
 _NOBODY = frozenset({"noinsurance", "selfpay", "uninsured"})
 """Payer names that name no payer, such as Synthea's `NO_INSURANCE`; letters only."""
+
+_FIRST_PAUSE = timedelta(seconds=0.5)
+_LONGEST_PAUSE = timedelta(seconds=10)
 
 Day = tuple[int, int, int]
 """Year, month, day; month and day are 0 when not known."""
@@ -57,3 +61,14 @@ def split(total: int, *, insured: bool) -> tuple[int, int]:
 def _latest(day: Day) -> Day:
     year, month, date = day
     return year, month or 12, date or 31
+
+
+def pause(asked: int, chance: float) -> timedelta:
+    """How long to wait before records is asked again after it was asked *asked* times before.
+
+    Doubles from half a second up to ten; *chance*, 0 to 1, takes off up to half, so that claims that
+    began to wait together do not come back together.
+    """
+    doublings: int = 2 ** min(asked, 10)
+    longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * doublings)
+    return longest * (1 - chance / 2)

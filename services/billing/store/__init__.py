@@ -1,0 +1,1 @@
+"""What billing keeps: claims, payments and the ledger. Tables and SQL; the rules are elsewhere."""
