@@ -6,13 +6,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
-from typing import Protocol
+from typing import Any, Protocol
 
 import grpc
 import structlog
@@ -201,7 +201,7 @@ class Host:
         return server
 
     def _identify(self, context: grpc.ServicerContext) -> str:
-        stated: Mapping[str, Sequence[bytes]] = context.auth_context()
+        stated: Any = context.auth_context()
         for spiffe_id in stated.get("peer_spiffe_id", ()):
             return workload_of(spiffe_id.decode(), self._identity.trust_domain) or ""
         return ""

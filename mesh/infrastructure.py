@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -26,7 +27,8 @@ class Infrastructure:
         for name in ("", *services):
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         anybody, operators = Capture(), Capture()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, anybody)  # type: ignore[no-untyped-call]
+        add: Any = health_pb2_grpc.add_HealthServicer_to_server
+        add(self._health, anybody)
         _add_channelz(operators)
         if reflection:
             _add_reflection(operators, (*services, health.SERVICE_NAME))
@@ -52,4 +54,5 @@ def _add_channelz(server: Capture) -> None:
 def _add_reflection(server: Capture, names: Sequence[str]) -> None:
     from grpc_reflection.v1alpha import reflection
 
-    reflection.enable_server_reflection(names, server)
+    enable: Any = reflection.enable_server_reflection
+    enable(names, server)

@@ -1,0 +1,144 @@
+"""Breakers: open after failures in a row, answer at once, let one probe through, and recover."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+
+from plexus.client.breaker import Breaker
+from plexus.errors import DependencyUnavailable, PlexusError, from_rpc
+from tests.client.remote import GET_PATIENT, PATIENT, empty, failing, records_of, remote
+
+
+def attempt(stub: object) -> str:
+    try:
+        stub.GetPatient(PATIENT)  # type: ignore[attr-defined]
+    except PlexusError as error:
+        return type(error).__name__
+    return "ok"
+
+
+@pytest.mark.parametrize(
+    ("code", "opens"),
+    [
+        (grpc.StatusCode.DEADLINE_EXCEEDED, True),
+        (grpc.StatusCode.INTERNAL, True),
+        (grpc.StatusCode.UNKNOWN, True),
+        (grpc.StatusCode.NOT_FOUND, False),
+        (grpc.StatusCode.FAILED_PRECONDITION, False),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, False),
+        (grpc.StatusCode.CANCELLED, False),
+    ],
+)
+def test_only_sickness_opens_a_breaker(code: grpc.StatusCode, opens: bool) -> None:
+    with remote(failing(code)) as server, server.channel(breaker_failures=3) as opened:
+        stub = records_of(opened)
+        outcomes = [attempt(stub) for _ in range(5)]
+    assert (outcomes[3:] == ["DependencyUnavailable"] * 2) is opens
+    assert server.calls == (3 if opens else 5)
+
+
+def test_a_dead_server_opens_it_and_the_refusal_names_the_dependency() -> None:
+    with remote(empty) as server:
+        pass
+    with server.channel(breaker_failures=2) as opened:
+        stub = records_of(opened)
+        assert [attempt(stub) for _ in range(2)] == ["Unavailable"] * 2
+        with pytest.raises(DependencyUnavailable) as refusal:
+            stub.GetPatient(PATIENT)
+    assert refusal.value.reason == "DEPENDENCY_UNAVAILABLE"
+    assert refusal.value.metadata == {"dependency": GET_PATIENT}
+
+
+def test_a_success_in_between_starts_the_count_again() -> None:
+    codes = iter([True, True, False, True, True, False])
+
+    def sometimes(_: bytes, context: grpc.ServicerContext) -> bytes:
+        if next(codes):
+            context.abort(grpc.StatusCode.INTERNAL, "")
+        return b""
+
+    with remote(sometimes) as server, server.channel(breaker_failures=3) as opened:
+        stub = records_of(opened)
+        assert [attempt(stub) for _ in range(6)] == ["Internal", "Internal", "ok"] * 2
+
+
+def test_half_open_lets_exactly_one_probe_through_among_a_hundred_callers() -> None:
+    probing, release = threading.Event(), threading.Event()
+    sick = threading.Event()
+    sick.set()
+
+    def answer(_: bytes, context: grpc.ServicerContext) -> bytes:
+        if sick.is_set():
+            context.abort(grpc.StatusCode.INTERNAL, "")
+        probing.set()
+        release.wait(5)
+        return b""
+
+    with remote(answer) as server, server.channel(breaker_failures=1, breaker_seconds=0) as opened:
+        stub = records_of(opened)
+        assert attempt(stub) == "Internal"
+        sick.clear()
+        before = server.calls
+        with ThreadPoolExecutor(100) as callers:
+            probe = callers.submit(attempt, stub)
+            assert probing.wait(5)
+            outcomes = list(callers.map(attempt, [stub] * 99))
+            release.set()
+            assert probe.result() == "ok"
+        assert outcomes == ["DependencyUnavailable"] * 99
+        assert server.calls - before == 1
+        # The probe closed it.
+        assert attempt(stub) == "ok"
+
+
+def test_a_cancelled_probe_leaves_it_open_and_free_for_the_next_probe() -> None:
+    breaker = Breaker(GET_PATIENT, failures=1, seconds=0)
+    breaker.failed(_failure(grpc.StatusCode.UNAVAILABLE))
+    assert breaker.admit_probe()
+    assert not breaker.admit_probe()
+    breaker.settle(_failure(grpc.StatusCode.CANCELLED))
+    assert not breaker.is_closed
+    assert breaker.admit_probe()
+    breaker.settle(None)
+    assert breaker.is_closed
+
+
+def test_calls_pass_side_by_side() -> None:
+    together = threading.Barrier(10)
+
+    def meet(_: bytes, __: grpc.ServicerContext) -> bytes:
+        # Only passes when all ten calls are in flight at once.
+        together.wait(5)
+        return b""
+
+    with remote(meet) as server, server.channel() as opened:
+        stub = records_of(opened)
+        with ThreadPoolExecutor(10) as callers:
+            assert list(callers.map(attempt, [stub] * 10)) == ["ok"] * 10
+
+
+def test_its_view_tells_state_last_error_and_next_probe() -> None:
+    with remote(failing(grpc.StatusCode.INTERNAL)) as server:
+        with server.channel(breaker_failures=1, breaker_seconds=60) as opened:
+            attempt(records_of(opened))
+            (view,) = (row for row in opened.breakers() if row.method == GET_PATIENT)
+    assert (view.state, view.last_error, view.failures) == ("open", "INTERNAL", 1)
+    assert 0 < view.next_probe <= 60
+
+
+def _failure(code: grpc.StatusCode) -> PlexusError:
+    class Failed(grpc.RpcError):
+        def code(self) -> grpc.StatusCode:
+            return code
+
+        def details(self) -> str:
+            return ""
+
+        def trailing_metadata(self) -> tuple[()]:
+            return ()
+
+    return from_rpc(Failed())
