@@ -33,6 +33,8 @@ _ATTEMPTS: Final = 6
 # One handler holds one connection, so this many threads can read at once.
 _READERS: Final = 64
 _POSTGRES_CONNECTIONS: Final = 16
+# What statements raise, the pool, and the driver where it is used directly.
+_FAILURES: Final = (exc.DBAPIError, exc.TimeoutError, sqlite3.Error)
 _RUNG: Final = "mesh.persistence.rung"
 
 
@@ -93,7 +95,7 @@ class Database:
             try:
                 with self._writing(self._patience) as tx:
                     return work(tx)
-            except exc.DBAPIError as error:
+            except _FAILURES as error:
                 if not is_contended(error):
                     raise _meaning(error) from error
             time.sleep(random.uniform(0.5, 1.0) * 0.005 * 2**attempt)  # noqa: S311 (jitter)
@@ -160,7 +162,7 @@ def ring_on_commit(tx: Connection, name: str) -> None:
 def _as_faults() -> Iterator[None]:
     try:
         yield
-    except (exc.DBAPIError, exc.TimeoutError, sqlite3.Error) as error:
+    except _FAILURES as error:
         raise _meaning(error) from error
 
 
