@@ -13,12 +13,11 @@ from google.protobuf.descriptor import ServiceDescriptor
 from prometheus_client import CollectorRegistry
 
 from mesh.identity.tokens import Token
-from mesh.server import Parts, Refusal, current, handlers
+from mesh.server import Parts, Refusal, current, handlers, wrap
 from observability.metrics import CallMetrics
 from plexus.client import Channel, channel, optional
 from plexus.contract import Audience, load
 from plexus.errors import (
-    DeadlineExceeded,
     DependencyUnavailable,
     Fault,
     Internal,
@@ -233,10 +232,34 @@ def test_a_failing_handler_gives_its_documented_reason_and_nothing_of_how(
     assert SECRET not in f"{failure.value}{failure.value.explanation}{printed.out}{printed.err}"
 
 
+class Late:
+    """The context of a call whose deadline has passed on the way."""
+
+    def __init__(self) -> None:
+        self.ended: list[tuple[grpc.StatusCode, str]] = []
+        self._code = grpc.StatusCode.OK
+
+    def time_remaining(self) -> float:
+        return 0.0
+
+    def invocation_metadata(self) -> tuple[()]:
+        return ()
+
+    def set_trailing_metadata(self, _: object) -> None:
+        pass
+
+    def set_code(self, code: grpc.StatusCode) -> None:
+        self._code = code
+
+    def set_details(self, details: str) -> None:
+        self.ended.append((self._code, details))
+
+
 def test_work_whose_time_is_up_is_not_begun() -> None:
     servicer = Answering(found)
-    with serving(RECORDS, servicer) as opened, pytest.raises(DeadlineExceeded):
-        RecordsServiceStub(opened).GetPatient(PATIENT, timeout=0)
+    context = Late()
+    wrap(servicer, RECORDS).GetPatient(PATIENT, context)
+    assert context.ended == [(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXHAUSTED")]
     assert not servicer.seen
 
 

@@ -27,15 +27,15 @@ def deadline(method: Method, parts: Parts, proceed: Send) -> Send:
             call = work.calls.get(method.path)
             if call is not None and call.need is Need.OPTIONAL:
                 left *= parts.tuning.optional_share
-            if left <= 0:
-                raise from_fault(
-                    Fault(
-                        PlatformError,
-                        PlatformError.PLATFORM_ERROR_DEADLINE_EXHAUSTED,
-                        method=method.path,
-                    )
-                )
             timeout = min(timeout, left)
+        if timeout <= 0:
+            raise from_fault(
+                Fault(
+                    PlatformError,
+                    PlatformError.PLATFORM_ERROR_DEADLINE_EXHAUSTED,
+                    method=method.path,
+                )
+            )
         out.timeout = timeout
         return proceed(out)
 

@@ -27,7 +27,7 @@ from plexus.policy.v1 import policy_pb2 as plexus_dot_policy_dot_v1_dot_policy__
 from plexus.type.v1 import code_pb2 as plexus_dot_type_dot_v1_dot_code__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fplexus/records/v1/allergy.proto\x12\x11plexus.records.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x19plexus/type/v1/code.proto\"\xf5\x01\n\x07\x41llergy\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\"\n\x04\x63ode\x18\x02 \x01(\x0b\x32\x14.plexus.type.v1.Code\x12\x1d\n\x0f\x63linical_status\x18\x03 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x19\n\x0b\x63riticality\x18\x04 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x18\n\ncategories\x18\x05 \x03(\tB\x04\xc0\xc1\x18\x03\x12\'\n\treactions\x18\x06 \x03(\x0b\x32\x14.plexus.type.v1.Code\x12\x37\n\rrecorded_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fplexus/records/v1/allergy.proto\x12\x11plexus.records.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x19plexus/type/v1/code.proto\"\x98\x02\n\x07\x41llergy\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\"\n\x04\x63ode\x18\x02 \x01(\x0b\x32\x14.plexus.type.v1.Code\x12\x1d\n\x0f\x63linical_status\x18\x03 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x19\n\x0b\x63riticality\x18\x04 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x18\n\ncategories\x18\x05 \x03(\tB\x04\xc0\xc1\x18\x03\x12\'\n\treactions\x18\x06 \x03(\x0b\x32\x14.plexus.type.v1.Code\x12\x37\n\rrecorded_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x03\x12!\n\x13verification_status\x18\x08 \x01(\tB\x04\xc0\xc1\x18\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALLERGY'].fields_by_name['categories']._serialized_options = b'\300\301\030\003'
   _globals['_ALLERGY'].fields_by_name['recorded_time']._loaded_options = None
   _globals['_ALLERGY'].fields_by_name['recorded_time']._serialized_options = b'\300\301\030\003'
+  _globals['_ALLERGY'].fields_by_name['verification_status']._loaded_options = None
+  _globals['_ALLERGY'].fields_by_name['verification_status']._serialized_options = b'\300\301\030\003'
   _globals['_ALLERGY']._serialized_start=146
-  _globals['_ALLERGY']._serialized_end=391
+  _globals['_ALLERGY']._serialized_end=426
 # @@protoc_insertion_point(module_scope)

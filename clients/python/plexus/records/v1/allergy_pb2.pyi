@@ -33,12 +33,15 @@ class Allergy(_message.Message):
     CATEGORIES_FIELD_NUMBER: _builtins.int
     REACTIONS_FIELD_NUMBER: _builtins.int
     RECORDED_TIME_FIELD_NUMBER: _builtins.int
+    VERIFICATION_STATUS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The allergy's id, such as `alg_…`."""
     clinical_status: _builtins.str
     """FHIR's clinical status: `active`, `resolved`, …"""
     criticality: _builtins.str
     """How dangerous a reaction may be: `low`, `high`, `unable-to-assess`."""
+    verification_status: _builtins.str
+    """FHIR's verification status: `confirmed`, `unconfirmed`, `refuted`, `entered-in-error`."""
     @_builtins.property
     def code(self) -> _code_pb2.Code:
         """What the patient reacts to."""
@@ -65,10 +68,11 @@ class Allergy(_message.Message):
         categories: _abc.Iterable[_builtins.str] | None = ...,
         reactions: _abc.Iterable[_code_pb2.Code] | None = ...,
         recorded_time: _timestamp_pb2.Timestamp | None = ...,
+        verification_status: _builtins.str | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "recorded_time", b"recorded_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "clinical_status", b"clinical_status", "code", b"code", "criticality", b"criticality", "id", b"id", "reactions", b"reactions", "recorded_time", b"recorded_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "clinical_status", b"clinical_status", "code", b"code", "criticality", b"criticality", "id", b"id", "reactions", b"reactions", "recorded_time", b"recorded_time", "verification_status", b"verification_status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

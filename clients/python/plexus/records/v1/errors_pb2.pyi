@@ -31,8 +31,8 @@ class _RecordsErrorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RecordsE
     RECORDS_ERROR_SEARCH_TOO_BROAD: _RecordsError.ValueType  # 3
     """A search without any criterion: it would return everybody."""
     RECORDS_ERROR_CONTENT_UNREADABLE: _RecordsError.ValueType  # 4
-    """The content is not FHIR JSON at all; `path` says where reading stopped. Bad resources inside good content do not
-    fail the import: they are reported in its response.
+    """The content is not FHIR JSON at all; `path` says where reading stopped and `cause` why, without the value. Bad
+    resources inside good content do not fail the import: they are reported in its response.
     """
 
 class RecordsError(_RecordsError, metaclass=_RecordsErrorEnumTypeWrapper):
@@ -47,7 +47,7 @@ RECORDS_ERROR_IMPORT_SOURCE_INVALID: RecordsError.ValueType  # 2
 RECORDS_ERROR_SEARCH_TOO_BROAD: RecordsError.ValueType  # 3
 """A search without any criterion: it would return everybody."""
 RECORDS_ERROR_CONTENT_UNREADABLE: RecordsError.ValueType  # 4
-"""The content is not FHIR JSON at all; `path` says where reading stopped. Bad resources inside good content do not
-fail the import: they are reported in its response.
+"""The content is not FHIR JSON at all; `path` says where reading stopped and `cause` why, without the value. Bad
+resources inside good content do not fail the import: they are reported in its response.
 """
 Global___RecordsError: _TypeAlias = RecordsError  # noqa: Y015

@@ -31,7 +31,7 @@ from plexus.records.v1 import record_event_pb2 as plexus_dot_records_dot_v1_dot_
 from plexus.type.v1 import date_pb2 as plexus_dot_type_dot_v1_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'plexus/records/v1/records_service.proto\x12\x11plexus.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x1dplexus/records/v1/chart.proto\x1a plexus/records/v1/coverage.proto\x1a\x1fplexus/records/v1/patient.proto\x1a$plexus/records/v1/record_event.proto\x1a\x19plexus/type/v1/date.proto\"\x8e\x01\n\x13ImportBundleRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc0\xc1\x18\x01\x12\x36\n\x06source\x18\x02 \x01(\tB&\xbaH\x1fr\x1d\x32\x1b^([a-z][a-z0-9_.-]{0,63})?$\xc0\xc1\x18\x01\x12\x1e\n\x07\x63ontent\x18\x03 \x01(\x0c\x42\r\xbaH\x06z\x04\x18\x80\x80@\xc0\xc1\x18\x03\"\x8d\x02\n\x14ImportBundleResponse\x12\x15\n\x07\x63reated\x18\x01 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x16\n\x08replaced\x18\x02 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x17\n\tunchanged\x18\x03 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x16\n\x08outdated\x18\x04 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x16\n\x08rejected\x18\x05 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x30\n\nrejections\x18\x06 \x03(\x0b\x32\x1c.plexus.records.v1.Rejection\x12\x19\n\x0bpatient_ids\x18\x07 \x03(\tB\x04\xc0\xc1\x18\x01\x12\x30\n\x06\x63ounts\x18\x08 \x03(\x0b\x32 .plexus.records.v1.ResourceCount\"R\n\tRejection\x12\x12\n\x04path\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1b\n\rresource_type\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xc0\xc1\x18\x01\"A\n\rResourceCount\x12\x1b\n\rresource_type\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x13\n\x05\x63ount\x18\x02 \x01(\rB\x04\xc0\xc1\x18\x01\"K\n\x14\x45xportPatientRequest\x12\x33\n\npatient_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\"\x80\x01\n\x15\x45xportPatientResponse\x12\x1b\n\rresource_type\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x14\n\x06source\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x17\n\tsource_id\x18\x03 \x01(\tB\x04\xc0\xc1\x18\x02\x12\x1b\n\rresource_json\x18\x04 \x01(\x0c\x42\x04\xc0\xc1\x18\x03\"H\n\x11GetPatientRequest\x12\x33\n\npatient_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\"A\n\x12GetPatientResponse\x12+\n\x07patient\x18\x01 \x01(\x0b\x32\x1a.plexus.records.v1.Patient\"\xf1\x01\n\x15SearchPatientsRequest\x12\x1a\n\x04name\x18\x01 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x01\xc0\xc1\x18\x02\x12.\n\nbirth_date\x18\x02 \x01(\x0b\x32\x14.plexus.type.v1.DateB\x04\xc0\xc1\x18\x02\x12 \n\nidentifier\x18\x03 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x02\xc0\xc1\x18\x02\x12\'\n\x11identifier_system\x18\x04 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x02\xc0\xc1\x18\x01\x12\x1f\n\tpage_size\x18\x05 \x01(\rB\x0c\xbaH\x05*\x03\x18\xe8\x07\xc0\xc1\x18\x01\x12 \n\npage_token\x18\x06 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x04\xc0\xc1\x18\x02\"e\n\x16SearchPatientsResponse\x12,\n\x08patients\x18\x01 \x03(\x0b\x32\x1a.plexus.records.v1.Patient\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x02\"F\n\x0fGetChartRequest\x12\x33\n\npatient_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\";\n\x10GetChartResponse\x12\'\n\x05\x63hart\x18\x01 \x01(\x0b\x32\x18.plexus.records.v1.Chart\"u\n\x14ListCoveragesRequest\x12\x33\n\npatient_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\x12(\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x14.plexus.type.v1.DateB\x04\xc0\xc1\x18\x01\"G\n\x15ListCoveragesResponse\x12.\n\tcoverages\x18\x01 \x03(\x0b\x32\x1b.plexus.records.v1.Coverage\"9\n\x19StreamRecordEventsRequest\x12\x1c\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\x42\x04\xc0\xc1\x18\x01\"K\n\x1aStreamRecordEventsResponse\x12-\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1e.plexus.records.v1.RecordEvent2\x98\x07\n\x0eRecordsService\x12\x7f\n\x0cImportBundle\x12&.plexus.records.v1.ImportBundleRequest\x1a\'.plexus.records.v1.ImportBundleResponse\"\x1c\x90\x02\x02\xc2\xc1\x18\x15\x08\xc0\xcf$\x10\x03\x1a\rrecords.write(\x01\x12\x83\x01\n\rExportPatient\x12\'.plexus.records.v1.ExportPatientRequest\x1a(.plexus.records.v1.ExportPatientResponse\"\x1d\x90\x02\x01\xc2\xc1\x18\x16\x08\xe0\xd4\x03\x10\x03\x1a\x0erecords.export0\x01\x12u\n\nGetPatient\x12$.plexus.records.v1.GetPatientRequest\x1a%.plexus.records.v1.GetPatientResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xf4\x03\x10\x01\x1a\x0crecords.read\x12\x81\x01\n\x0eSearchPatients\x12(.plexus.records.v1.SearchPatientsRequest\x1a).plexus.records.v1.SearchPatientsResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xe8\x07\x10\x02\x1a\x0crecords.read\x12o\n\x08GetChart\x12\".plexus.records.v1.GetChartRequest\x1a#.plexus.records.v1.GetChartResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xe8\x07\x10\x01\x1a\x0crecords.read\x12~\n\rListCoverages\x12\'.plexus.records.v1.ListCoveragesRequest\x1a(.plexus.records.v1.ListCoveragesResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xf4\x03\x10\x02\x1a\x0crecords.read\x12\x92\x01\n\x12StreamRecordEvents\x12,.plexus.records.v1.StreamRecordEventsRequest\x1a-.plexus.records.v1.StreamRecordEventsResponse\"\x1d\x90\x02\x01\xc2\xc1\x18\x16\x08\xc0\xcf$\x10\x02\x1a\x0erecords.events0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'plexus/records/v1/records_service.proto\x12\x11plexus.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x1dplexus/records/v1/chart.proto\x1a plexus/records/v1/coverage.proto\x1a\x1fplexus/records/v1/patient.proto\x1a$plexus/records/v1/record_event.proto\x1a\x19plexus/type/v1/date.proto\"\xc9\x01\n\x13ImportBundleRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc0\xc1\x18\x01\x12\x36\n\x06source\x18\x02 \x01(\tB&\xbaH\x1fr\x1d\x32\x1b^([a-z][a-z0-9_.-]{0,63})?$\xc0\xc1\x18\x01\x12\x1e\n\x07\x63ontent\x18\x03 \x01(\x0c\x42\r\xbaH\x06z\x04\x18\x80\x80@\xc0\xc1\x18\x03\x12\x39\n\x04\x66orm\x18\x04 \x01(\x0e\x32\x1d.plexus.records.v1.ImportFormB\x0c\xbaH\x05\x82\x01\x02\x10\x01\xc0\xc1\x18\x01\"\x8d\x02\n\x14ImportBundleResponse\x12\x15\n\x07\x63reated\x18\x01 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x16\n\x08replaced\x18\x02 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x17\n\tunchanged\x18\x03 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x16\n\x08outdated\x18\x04 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x16\n\x08rejected\x18\x05 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x30\n\nrejections\x18\x06 \x03(\x0b\x32\x1c.plexus.records.v1.Rejection\x12\x19\n\x0bpatient_ids\x18\x07 \x03(\tB\x04\xc0\xc1\x18\x01\x12\x30\n\x06\x63ounts\x18\x08 \x03(\x0b\x32 .plexus.records.v1.ResourceCount\"R\n\tRejection\x12\x12\n\x04path\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1b\n\rresource_type\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xc0\xc1\x18\x01\"A\n\rResourceCount\x12\x1b\n\rresource_type\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x13\n\x05\x63ount\x18\x02 \x01(\rB\x04\xc0\xc1\x18\x01\"K\n\x14\x45xportPatientRequest\x12\x33\n\npatient_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\"\x80\x01\n\x15\x45xportPatientResponse\x12\x1b\n\rresource_type\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x14\n\x06source\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x17\n\tsource_id\x18\x03 \x01(\tB\x04\xc0\xc1\x18\x02\x12\x1b\n\rresource_json\x18\x04 \x01(\x0c\x42\x04\xc0\xc1\x18\x03\"H\n\x11GetPatientRequest\x12\x33\n\npatient_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\"A\n\x12GetPatientResponse\x12+\n\x07patient\x18\x01 \x01(\x0b\x32\x1a.plexus.records.v1.Patient\"\xf1\x01\n\x15SearchPatientsRequest\x12\x1a\n\x04name\x18\x01 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x01\xc0\xc1\x18\x02\x12.\n\nbirth_date\x18\x02 \x01(\x0b\x32\x14.plexus.type.v1.DateB\x04\xc0\xc1\x18\x02\x12 \n\nidentifier\x18\x03 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x02\xc0\xc1\x18\x02\x12\'\n\x11identifier_system\x18\x04 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x02\xc0\xc1\x18\x01\x12\x1f\n\tpage_size\x18\x05 \x01(\rB\x0c\xbaH\x05*\x03\x18\xe8\x07\xc0\xc1\x18\x01\x12 \n\npage_token\x18\x06 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x04\xc0\xc1\x18\x02\"e\n\x16SearchPatientsResponse\x12,\n\x08patients\x18\x01 \x03(\x0b\x32\x1a.plexus.records.v1.Patient\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x02\"F\n\x0fGetChartRequest\x12\x33\n\npatient_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\";\n\x10GetChartResponse\x12\'\n\x05\x63hart\x18\x01 \x01(\x0b\x32\x18.plexus.records.v1.Chart\"u\n\x14ListCoveragesRequest\x12\x33\n\npatient_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\x12(\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x14.plexus.type.v1.DateB\x04\xc0\xc1\x18\x01\"G\n\x15ListCoveragesResponse\x12.\n\tcoverages\x18\x01 \x03(\x0b\x32\x1b.plexus.records.v1.Coverage\"9\n\x19StreamRecordEventsRequest\x12\x1c\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\x42\x04\xc0\xc1\x18\x01\"K\n\x1aStreamRecordEventsResponse\x12-\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1e.plexus.records.v1.RecordEvent*[\n\nImportForm\x12\x1b\n\x17IMPORT_FORM_UNSPECIFIED\x10\x00\x12\x18\n\x14IMPORT_FORM_DOCUMENT\x10\x01\x12\x16\n\x12IMPORT_FORM_NDJSON\x10\x02\x32\x98\x07\n\x0eRecordsService\x12\x7f\n\x0cImportBundle\x12&.plexus.records.v1.ImportBundleRequest\x1a\'.plexus.records.v1.ImportBundleResponse\"\x1c\x90\x02\x02\xc2\xc1\x18\x15\x08\xc0\xcf$\x10\x03\x1a\rrecords.write(\x01\x12\x83\x01\n\rExportPatient\x12\'.plexus.records.v1.ExportPatientRequest\x1a(.plexus.records.v1.ExportPatientResponse\"\x1d\x90\x02\x01\xc2\xc1\x18\x16\x08\xe0\xd4\x03\x10\x03\x1a\x0erecords.export0\x01\x12u\n\nGetPatient\x12$.plexus.records.v1.GetPatientRequest\x1a%.plexus.records.v1.GetPatientResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xf4\x03\x10\x01\x1a\x0crecords.read\x12\x81\x01\n\x0eSearchPatients\x12(.plexus.records.v1.SearchPatientsRequest\x1a).plexus.records.v1.SearchPatientsResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xe8\x07\x10\x02\x1a\x0crecords.read\x12o\n\x08GetChart\x12\".plexus.records.v1.GetChartRequest\x1a#.plexus.records.v1.GetChartResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xe8\x07\x10\x01\x1a\x0crecords.read\x12~\n\rListCoverages\x12\'.plexus.records.v1.ListCoveragesRequest\x1a(.plexus.records.v1.ListCoveragesResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xf4\x03\x10\x02\x1a\x0crecords.read\x12\x92\x01\n\x12StreamRecordEvents\x12,.plexus.records.v1.StreamRecordEventsRequest\x1a-.plexus.records.v1.StreamRecordEventsResponse\"\x1d\x90\x02\x01\xc2\xc1\x18\x16\x08\xc0\xcf$\x10\x02\x1a\x0erecords.events0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPORTBUNDLEREQUEST'].fields_by_name['source']._serialized_options = b'\272H\037r\0352\033^([a-z][a-z0-9_.-]{0,63})?$\300\301\030\001'
   _globals['_IMPORTBUNDLEREQUEST'].fields_by_name['content']._loaded_options = None
   _globals['_IMPORTBUNDLEREQUEST'].fields_by_name['content']._serialized_options = b'\272H\006z\004\030\200\200@\300\301\030\003'
+  _globals['_IMPORTBUNDLEREQUEST'].fields_by_name['form']._loaded_options = None
+  _globals['_IMPORTBUNDLEREQUEST'].fields_by_name['form']._serialized_options = b'\272H\005\202\001\002\020\001\300\301\030\001'
   _globals['_IMPORTBUNDLERESPONSE'].fields_by_name['created']._loaded_options = None
   _globals['_IMPORTBUNDLERESPONSE'].fields_by_name['created']._serialized_options = b'\300\301\030\001'
   _globals['_IMPORTBUNDLERESPONSE'].fields_by_name['replaced']._loaded_options = None
@@ -114,38 +116,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDSSERVICE'].methods_by_name['ListCoverages']._serialized_options = b'\220\002\001\302\301\030\023\010\364\003\020\002\032\014records.read'
   _globals['_RECORDSSERVICE'].methods_by_name['StreamRecordEvents']._loaded_options = None
   _globals['_RECORDSSERVICE'].methods_by_name['StreamRecordEvents']._serialized_options = b'\220\002\001\302\301\030\026\010\300\317$\020\002\032\016records.events'
+  _globals['_IMPORTFORM']._serialized_start=2069
+  _globals['_IMPORTFORM']._serialized_end=2160
   _globals['_IMPORTBUNDLEREQUEST']._serialized_start=286
-  _globals['_IMPORTBUNDLEREQUEST']._serialized_end=428
-  _globals['_IMPORTBUNDLERESPONSE']._serialized_start=431
-  _globals['_IMPORTBUNDLERESPONSE']._serialized_end=700
-  _globals['_REJECTION']._serialized_start=702
-  _globals['_REJECTION']._serialized_end=784
-  _globals['_RESOURCECOUNT']._serialized_start=786
-  _globals['_RESOURCECOUNT']._serialized_end=851
-  _globals['_EXPORTPATIENTREQUEST']._serialized_start=853
-  _globals['_EXPORTPATIENTREQUEST']._serialized_end=928
-  _globals['_EXPORTPATIENTRESPONSE']._serialized_start=931
-  _globals['_EXPORTPATIENTRESPONSE']._serialized_end=1059
-  _globals['_GETPATIENTREQUEST']._serialized_start=1061
-  _globals['_GETPATIENTREQUEST']._serialized_end=1133
-  _globals['_GETPATIENTRESPONSE']._serialized_start=1135
-  _globals['_GETPATIENTRESPONSE']._serialized_end=1200
-  _globals['_SEARCHPATIENTSREQUEST']._serialized_start=1203
-  _globals['_SEARCHPATIENTSREQUEST']._serialized_end=1444
-  _globals['_SEARCHPATIENTSRESPONSE']._serialized_start=1446
-  _globals['_SEARCHPATIENTSRESPONSE']._serialized_end=1547
-  _globals['_GETCHARTREQUEST']._serialized_start=1549
-  _globals['_GETCHARTREQUEST']._serialized_end=1619
-  _globals['_GETCHARTRESPONSE']._serialized_start=1621
-  _globals['_GETCHARTRESPONSE']._serialized_end=1680
-  _globals['_LISTCOVERAGESREQUEST']._serialized_start=1682
-  _globals['_LISTCOVERAGESREQUEST']._serialized_end=1799
-  _globals['_LISTCOVERAGESRESPONSE']._serialized_start=1801
-  _globals['_LISTCOVERAGESRESPONSE']._serialized_end=1872
-  _globals['_STREAMRECORDEVENTSREQUEST']._serialized_start=1874
-  _globals['_STREAMRECORDEVENTSREQUEST']._serialized_end=1931
-  _globals['_STREAMRECORDEVENTSRESPONSE']._serialized_start=1933
-  _globals['_STREAMRECORDEVENTSRESPONSE']._serialized_end=2008
-  _globals['_RECORDSSERVICE']._serialized_start=2011
-  _globals['_RECORDSSERVICE']._serialized_end=2931
+  _globals['_IMPORTBUNDLEREQUEST']._serialized_end=487
+  _globals['_IMPORTBUNDLERESPONSE']._serialized_start=490
+  _globals['_IMPORTBUNDLERESPONSE']._serialized_end=759
+  _globals['_REJECTION']._serialized_start=761
+  _globals['_REJECTION']._serialized_end=843
+  _globals['_RESOURCECOUNT']._serialized_start=845
+  _globals['_RESOURCECOUNT']._serialized_end=910
+  _globals['_EXPORTPATIENTREQUEST']._serialized_start=912
+  _globals['_EXPORTPATIENTREQUEST']._serialized_end=987
+  _globals['_EXPORTPATIENTRESPONSE']._serialized_start=990
+  _globals['_EXPORTPATIENTRESPONSE']._serialized_end=1118
+  _globals['_GETPATIENTREQUEST']._serialized_start=1120
+  _globals['_GETPATIENTREQUEST']._serialized_end=1192
+  _globals['_GETPATIENTRESPONSE']._serialized_start=1194
+  _globals['_GETPATIENTRESPONSE']._serialized_end=1259
+  _globals['_SEARCHPATIENTSREQUEST']._serialized_start=1262
+  _globals['_SEARCHPATIENTSREQUEST']._serialized_end=1503
+  _globals['_SEARCHPATIENTSRESPONSE']._serialized_start=1505
+  _globals['_SEARCHPATIENTSRESPONSE']._serialized_end=1606
+  _globals['_GETCHARTREQUEST']._serialized_start=1608
+  _globals['_GETCHARTREQUEST']._serialized_end=1678
+  _globals['_GETCHARTRESPONSE']._serialized_start=1680
+  _globals['_GETCHARTRESPONSE']._serialized_end=1739
+  _globals['_LISTCOVERAGESREQUEST']._serialized_start=1741
+  _globals['_LISTCOVERAGESREQUEST']._serialized_end=1858
+  _globals['_LISTCOVERAGESRESPONSE']._serialized_start=1860
+  _globals['_LISTCOVERAGESRESPONSE']._serialized_end=1931
+  _globals['_STREAMRECORDEVENTSREQUEST']._serialized_start=1933
+  _globals['_STREAMRECORDEVENTSREQUEST']._serialized_end=1990
+  _globals['_STREAMRECORDEVENTSRESPONSE']._serialized_start=1992
+  _globals['_STREAMRECORDEVENTSRESPONSE']._serialized_end=2067
+  _globals['_RECORDSSERVICE']._serialized_start=2163
+  _globals['_RECORDSSERVICE']._serialized_end=3083
 # @@protoc_insertion_point(module_scope)

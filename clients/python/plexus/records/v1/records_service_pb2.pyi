@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from plexus.records.v1 import chart_pb2 as _chart_pb2
 from plexus.records.v1 import coverage_pb2 as _coverage_pb2
 from plexus.records.v1 import patient_pb2 as _patient_pb2
@@ -23,6 +24,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ImportForm:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ImportFormEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportForm.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    IMPORT_FORM_UNSPECIFIED: _ImportForm.ValueType  # 0
+    """Seen from the content."""
+    IMPORT_FORM_DOCUMENT: _ImportForm.ValueType  # 1
+    """One JSON document: a Bundle or a single resource."""
+    IMPORT_FORM_NDJSON: _ImportForm.ValueType  # 2
+    """NDJSON: one document on a line."""
+
+class ImportForm(_ImportForm, metaclass=_ImportFormEnumTypeWrapper):
+    """What the content of an import is, as a whole."""
+
+IMPORT_FORM_UNSPECIFIED: ImportForm.ValueType  # 0
+"""Seen from the content."""
+IMPORT_FORM_DOCUMENT: ImportForm.ValueType  # 1
+"""One JSON document: a Bundle or a single resource."""
+IMPORT_FORM_NDJSON: ImportForm.ValueType  # 2
+"""NDJSON: one document on a line."""
+Global___ImportForm: _TypeAlias = ImportForm  # noqa: Y015
+
 @_typing.final
 class ImportBundleRequest(_message.Message):
     """One piece of content. The pieces of a stream are joined; where they are cut does not matter."""
@@ -32,6 +57,7 @@ class ImportBundleRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The client's name for this import, the same in every piece or in the first alone. Repeating it, with the same
     content, returns the first answer.
@@ -42,7 +68,11 @@ class ImportBundleRequest(_message.Message):
     """
     content: _builtins.bytes
     """The next piece of the content, at most 1 MiB: a Bundle (transaction, batch or collection), a single resource, or
-    NDJSON with one resource on a line. Which one is seen from the content.
+    NDJSON with one resource on a line. Which one is seen from the content, unless `form` says.
+    """
+    form: Global___ImportForm.ValueType
+    """What the pieces are when joined. Stated in the first piece. State it where it is known, such as from a file's name:
+    an NDJSON file that is broken in its first line cannot be told from a broken document.
     """
     def __init__(
         self,
@@ -50,10 +80,11 @@ class ImportBundleRequest(_message.Message):
         request_id: _builtins.str | None = ...,
         source: _builtins.str | None = ...,
         content: _builtins.bytes | None = ...,
+        form: Global___ImportForm.ValueType | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "request_id", b"request_id", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "form", b"form", "request_id", b"request_id", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -286,7 +317,7 @@ class SearchPatientsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The beginning of the family name or of a given name; case and accents do not matter."""
+    """The beginning of the family name, of a given name, or of both in either order; case and accents do not matter."""
     identifier: _builtins.str
     """An identifier's value, whole."""
     identifier_system: _builtins.str
