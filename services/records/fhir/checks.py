@@ -33,6 +33,18 @@ def is_sound(resource: object) -> bool:
     return True
 
 
+def known_type(resource: object) -> str:
+    """The type that a resource states, sound or not; "" if that is no type of R4."""
+    kind = resource.get("resourceType") if isinstance(resource, dict) else None
+    if not isinstance(kind, str):
+        return ""
+    try:
+        shape_of_resource(kind)
+    except LookupError:
+        return ""
+    return kind
+
+
 def _check_resource(resource: JsonObject, depth: int) -> None:
     kind = resource.get("resourceType")
     if not isinstance(kind, str):

@@ -23,6 +23,7 @@ from services.records.fhir.facts import (
     ReferenceRange,
     ReportFact,
 )
+from services.records.fhir.moments import Moment
 from services.records.fhir.patient import read_patient
 from services.records.fhir.references import Resolver
 from services.records.fhir.values import (
@@ -69,7 +70,7 @@ def extract_facts(resource: JsonMap, around: Surroundings) -> tuple[Fact, ...]:
     contained = (c for c in resource.get("contained", ()) if isinstance(c, dict))
     if resource["resourceType"] in ("ExplanationOfBenefit", "Claim"):
         return tuple(
-            _coverage(c, around, inside=c.get("id", ""))
+            _coverage(c, around, c.get("id", ""), read_moment(resource.get("created")))
             for c in contained
             if c.get("resourceType") == "Coverage"
         )
@@ -86,6 +87,7 @@ def _encounter(json: JsonMap, around: Surroundings) -> EncounterFact:
         period=read_period(json.get("period")),
         participants=tuple(filter(None, map(around.resolver.of, participants))),
         provider=around.resolver.of(json.get("serviceProvider")),
+        provider_name=json.get("serviceProvider", {}).get("display", ""),
     )
 
 
@@ -168,6 +170,7 @@ def _medication(json: JsonMap, around: Surroundings) -> MedicationFact:
         intent=json.get("intent", ""),
         code=_medication_code(json, reference, around),
         medication=around.resolver.of(reference),
+        medication_name=(reference or {}).get("display", ""),
         period=Period(written, None) if written else _when(json, "effective"),
         dosages=tuple(d["text"] for d in dosages if d.get("text")),
         as_needed=any(d.get("asNeededBoolean") or "asNeededCodeableConcept" in d for d in dosages),
@@ -239,7 +242,9 @@ def _attachment(json: JsonMap) -> Attachment:
     )
 
 
-def _coverage(json: JsonMap, around: Surroundings, inside: str = "") -> CoverageFact:
+def _coverage(
+    json: JsonMap, around: Surroundings, inside: str = "", claimed: Moment | None = None
+) -> CoverageFact:
     payers = (Payer(around.resolver.of(p), p.get("display", "")) for p in json.get("payor", ()))
     relationship = read_concept(json.get("relationship"))
     return CoverageFact(
@@ -252,6 +257,7 @@ def _coverage(json: JsonMap, around: Surroundings, inside: str = "") -> Coverage
         period=read_period(json.get("period")),
         relationship=relationship.codings[0].code if relationship and relationship.codings else "",
         order=json.get("order"),
+        claimed=claimed,
     )
 
 

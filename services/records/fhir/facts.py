@@ -73,7 +73,8 @@ class PatientFact:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class EncounterFact:
-    """`kind` is the class: AMB, EMER, IMP, … in http://terminology.hl7.org/CodeSystem/v3-ActCode"""
+    """`kind` is the class: AMB, EMER, IMP, … in http://terminology.hl7.org/CodeSystem/v3-ActCode.
+    `provider_name` is what the reference to the provider calls it, "" if it does not."""
 
     status: str
     kind: Code | None
@@ -82,6 +83,7 @@ class EncounterFact:
     period: Period | None
     participants: tuple[str, ...]
     provider: str
+    provider_name: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -156,13 +158,15 @@ class MedicationFact:
     """A MedicationRequest or a MedicationStatement, which has no `intent`.
 
     `code` is followed into a contained or bundled Medication; where that is elsewhere it is None
-    and `medication` holds the reference. `period` begins when it was written or taken from.
+    and `medication` holds the reference, `medication_name` what the reference calls it. `period`
+    begins when it was written or taken from.
     """
 
     status: str
     intent: str
     code: Concept | None
     medication: str
+    medication_name: str
     period: Period | None
     dosages: tuple[str, ...]
     as_needed: bool
@@ -244,7 +248,8 @@ class PlanClass:
 @dataclass(frozen=True, slots=True, repr=False)
 class CoverageFact:
     """`contained_id` is the id inside an ExplanationOfBenefit or Claim, "" for a Coverage itself.
-    `relationship` is that of the patient to the subscriber: self, spouse, child, …"""
+    `relationship` is that of the patient to the subscriber: self, spouse, child, … `claimed` is when
+    the claim or explanation was made that this one is inside of."""
 
     contained_id: str
     status: str
@@ -255,6 +260,7 @@ class CoverageFact:
     period: Period | None
     relationship: str
     order: int | None
+    claimed: Moment | None
 
 
 Fact = (

@@ -11,7 +11,7 @@ from services.records.fhir.bundle import (
     read_bundle,
     surroundings,
 )
-from services.records.fhir.checks import check_resource
+from services.records.fhir.checks import check_resource, known_type
 from services.records.fhir.extraction import Surroundings, extract_facts
 from services.records.fhir.facts import Fact
 from services.records.fhir.framing import LARGEST_DOCUMENT, Form, frame
@@ -57,10 +57,12 @@ class ParsedResource:
 @dataclass(frozen=True, slots=True)
 class BadResource:
     """What was left out and why: a path such as `$.entry[3].resource.birthDate` or
-    `line 17: $.birthDate`, and a reason. Neither holds anything of what was written there."""
+    `line 17: $.birthDate`, and a reason. Neither holds anything of what was written there. `type` is
+    the type of resource, "" where it could not be told."""
 
     path: str
     reason: str
+    type: str = ""
 
 
 def read_resources(
@@ -118,7 +120,7 @@ def _read_resource(
     try:
         check_resource(resource)
     except RuleError as broken:
-        return BadResource(f"{path}{broken.path}", broken.reason)
+        return BadResource(f"{path}{broken.path}", broken.reason, known_type(resource))
     assert isinstance(resource, dict)  # check_resource has made sure
     return _parsed(resource, text, path, full_url, around)
 
