@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
 
 import grpc
 
 
-class Pair(Protocol):
+@dataclass(frozen=True, slots=True)
+class Certified:
     """A certificate, its key, and whom to believe; all PEM."""
 
-    @property
-    def certificate(self) -> bytes: ...
-    @property
-    def key(self) -> bytes: ...
-    @property
-    def trust_bundle(self) -> bytes: ...
+    certificate: bytes
+    key: bytes
+    trust_bundle: bytes
 
 
 def rotating_server_credentials(
-    current: Callable[[], Pair], *, ask_client: bool = True
+    current: Callable[[], Certified], *, ask_client: bool = True
 ) -> grpc.ServerCredentials:
     """TLS with the pair that *current* returns when a connection is opened.
 
     With *ask_client* a client without a certificate of the trust bundle is refused (mutual TLS).
     """
-    served: list[Pair] = [current()]
+    served: list[Certified] = [current()]
 
     def changed() -> grpc.ServerCertificateConfiguration | None:
         # gRPC calls this at each handshake; None keeps the configuration it has.
@@ -43,7 +41,7 @@ def rotating_server_credentials(
     )
 
 
-def _configuration(pair: Pair, *, ask_client: bool) -> grpc.ServerCertificateConfiguration:
+def _configuration(pair: Certified, *, ask_client: bool) -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration(
         [(pair.key, pair.certificate)], pair.trust_bundle if ask_client else None
     )

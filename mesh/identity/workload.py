@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from mesh import meaning
 from mesh.identity.files import PRIVATE, PUBLIC, make_private_folder, write_whole
 from mesh.identity.keys import new_key, private_pem, signing_request
-from mesh.identity.serving import rotating_server_credentials
+from mesh.identity.serving import Certified, rotating_server_credentials
 from mesh.settings import Settings
 from plexus.mesh.v1.identity_service_pb2 import (
     JoinMeshRequest,
@@ -49,12 +49,9 @@ class IdentityError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """One certificate with its key and what to believe. PEM; times are UTC."""
+class Held(Certified):
+    """One certificate with all that came with it. Times are UTC."""
 
-    certificate: bytes
-    key: bytes
-    trust_bundle: bytes
     token_keys: bytes
     spiffe_id: str
     start_time: datetime

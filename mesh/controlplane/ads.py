@@ -1,0 +1,71 @@
+"""The aggregated discovery service, state of the world (gRFC A27): one stream for all types."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from envoy.service.discovery.v3.ads_pb2_grpc import AggregatedDiscoveryServiceServicer
+from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
+
+from mesh.controlplane.publisher import Publisher, Subscriber
+from mesh.controlplane.resources import Kind
+
+_log = logging.getLogger(__name__)
+
+_KINDS = {kind.type_url: kind for kind in Kind}
+
+
+class DiscoveryService(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]
+    """Gives each client exactly what it subscribes to, and again when that changes."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    async def StreamAggregatedResources(
+        self, request_iterator: AsyncIterator[DiscoveryRequest], context: Any
+    ) -> AsyncIterator[DiscoveryResponse]:
+        """Serve one client until it leaves."""
+        del context
+        subscriber = Subscriber()
+        self._publisher.join(subscriber)
+        reading = asyncio.create_task(self._read(request_iterator, subscriber))
+        try:
+            while not reading.done():
+                await subscriber.wake.wait()
+                subscriber.wake.clear()
+                for kind in Kind:
+                    response = subscriber.respond(kind, self._publisher.served)
+                    if response is not None:
+                        yield response
+        finally:
+            reading.cancel()
+            await self._publisher.leave(subscriber)
+
+    async def _read(
+        self, requests: AsyncIterator[DiscoveryRequest], subscriber: Subscriber
+    ) -> None:
+        try:
+            async for request in requests:
+                await self._take(request, subscriber)
+        finally:
+            subscriber.wake.set()
+
+    async def _take(self, request: DiscoveryRequest, subscriber: Subscriber) -> None:
+        kind = _KINDS.get(request.type_url)
+        if kind is None:
+            _log.warning("type_unknown", extra={"type": request.type_url})
+            return
+        subscriber.node = subscriber.node or request.node.id
+        if request.response_nonce:
+            sent = subscriber.sent.get(kind)
+            if sent is None or sent.nonce != request.response_nonce:
+                # It answers a response that was overtaken; the answer to the last one comes.
+                return
+            if request.HasField("error_detail"):
+                self._publisher.refuse(subscriber, kind, request.error_detail.message)
+            else:
+                await self._publisher.accept(subscriber, kind)
+        subscriber.ask(kind, frozenset(request.resource_names))

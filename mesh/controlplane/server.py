@@ -1,0 +1,140 @@
+"""The control plane put together: two ports, one event loop.
+
+The mesh port asks every caller for a certificate. The identity port asks for none and serves
+only those who come for their first.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import grpc.aio
+from envoy.service.discovery.v3.ads_pb2_grpc import (
+    add_AggregatedDiscoveryServiceServicer_to_server,
+)
+
+from mesh import meaning
+from mesh.controlplane import resources, snapshot
+from mesh.controlplane.access import Access
+from mesh.controlplane.ads import DiscoveryService
+from mesh.controlplane.identity_service import IdentityService
+from mesh.controlplane.own_identity import OwnIdentity
+from mesh.controlplane.probe import Prober
+from mesh.controlplane.publisher import Publisher
+from mesh.controlplane.registry import Registry
+from mesh.controlplane.registry_service import RegistryService
+from mesh.controlplane.state import StateFile
+from mesh.identity import join
+from mesh.identity.authority import Authority
+from mesh.identity.serving import rotating_server_credentials
+from mesh.settings import Settings
+from mesh.topology import Topology
+from plexus.contract import Audience, Contract
+from plexus.mesh.v1.identity_service_pb2_grpc import add_IdentityServiceServicer_to_server
+from plexus.mesh.v1.registry_service_pb2_grpc import add_RegistryServiceServicer_to_server
+
+_log = logging.getLogger(__name__)
+
+_LOCAL = "localhost"
+_STOP_GRACE = 0.2
+
+_OPTIONS: tuple[tuple[str, int], ...] = (
+    # Two control planes on one port would each hold half of the leases.
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", round(meaning.KEEPALIVE_INTERVAL * 1000)),
+    ("grpc.keepalive_timeout_ms", round(meaning.KEEPALIVE_TIMEOUT * 1000)),
+    ("grpc.http2.ping_timeout_ms", round(meaning.KEEPALIVE_TIMEOUT * 1000)),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # A stream may be quiet for hours: pings without data are all that tells.
+    ("grpc.http2.max_pings_without_data", 0),
+    (
+        "grpc.http2.min_ping_interval_without_data_ms",
+        round(meaning.KEEPALIVE_PERMITTED * 1000),
+    ),
+)
+
+
+class ControlPlane:
+    """Everything it consists of. `start`, then `stop`."""
+
+    def __init__(self, settings: Settings, topology: Topology, contract: Contract) -> None:
+        self._settings = settings
+        self._topology = topology
+        self._contract = contract
+        self._state = StateFile(settings.control_plane_state)
+        authority = Authority.open(settings.authority, topology.trust_domain)
+        lifetime = settings.certificate_lifetime or topology.certificate_lifetime
+        hosts = (_host(settings.control_plane), _host(settings.identity), _LOCAL)
+        self._own = OwnIdentity(authority, lifetime, hosts)
+        self._identity = IdentityService(
+            authority, join.secret_at(settings.join_secret), lifetime, contract, topology
+        )
+        self._servers: list[grpc.aio.Server] = []
+
+    async def start(self) -> None:
+        """Publish what was known, then open both ports."""
+        known = self._state.load()
+        self.registry = Registry(
+            Prober(self._own.channel_credentials, self._topology.trust_domain),
+            self._publish,
+            (replica for replica in known.replicas if replica.service in self._topology.services),
+        )
+        self.publisher = Publisher(self._derive())
+        self.registry.start()
+        await self._open_mesh_port()
+        await self._open_identity_port()
+        _log.info(
+            "ready",
+            extra={
+                "control_plane": self._settings.control_plane,
+                "identity": self._settings.identity,
+                "endpoints": len(self.registry.endpoints),
+                "unchanged": dict(known.versions) == dict(self.publisher.served.versions),
+            },
+        )
+
+    async def stop(self) -> None:
+        """Close both ports. The replicas stay what they are."""
+        await self.registry.close()
+        for server in self._servers:
+            await server.stop(_STOP_GRACE)
+        _log.info("stopped")
+
+    def _publish(self) -> None:
+        published = self._derive()
+        self._state.save(self.registry.replicas, published.versions)
+        self.publisher.publish(published)
+
+    def _derive(self) -> snapshot.Snapshot:
+        return snapshot.build(
+            resources.derive(self._contract, self._topology, self.registry.endpoints)
+        )
+
+    async def _open_mesh_port(self) -> None:
+        open_to = frozenset({Audience.WORKLOADS, Audience.OPERATOR})
+        server = self._server(open_to)
+        add_AggregatedDiscoveryServiceServicer_to_server(DiscoveryService(self.publisher), server)
+        add_RegistryServiceServicer_to_server(
+            RegistryService(self.registry, self.publisher, self._topology), server
+        )
+        add_IdentityServiceServicer_to_server(self._identity, server)
+        await self._open(server, self._settings.control_plane, ask_client=True)
+
+    async def _open_identity_port(self) -> None:
+        server = self._server(frozenset({Audience.JOINING}))
+        add_IdentityServiceServicer_to_server(self._identity, server)
+        await self._open(server, self._settings.identity, ask_client=False)
+
+    def _server(self, open_to: frozenset[Audience]) -> grpc.aio.Server:
+        access = Access(self._contract, self._topology, open_to)
+        return grpc.aio.server(interceptors=[access], options=_OPTIONS)
+
+    async def _open(self, server: grpc.aio.Server, address: str, *, ask_client: bool) -> None:
+        credentials = rotating_server_credentials(self._own.current, ask_client=ask_client)
+        server.add_secure_port(address, credentials)
+        await server.start()
+        self._servers.append(server)
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0].strip("[]")
