@@ -10,6 +10,10 @@ from typing import Any
 import structlog
 
 
+_QUIET = ("alembic", "grpc", "opentelemetry", "asyncio")
+"""Loggers of libraries that tell of their own ordinary steps."""
+
+
 def configure(process: str, level: int = logging.INFO) -> None:
     """Send everything this process logs, the standard library's records too, to stdout as JSON."""
     shared: list[Any] = [
@@ -27,7 +31,8 @@ def configure(process: str, level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            # What the standard library's loggers are given as `extra` is part of the event.
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _without_exception_text,
@@ -36,6 +41,8 @@ def configure(process: str, level: int = logging.INFO) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def cause(error: BaseException) -> dict[str, str]:
