@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +18,14 @@ from mesh.identity.join import secret_at
 from mesh.runtime import ledger
 from mesh.runtime.home import Home
 from mesh.runtime.plan import Plan
-from mesh.runtime.ports import free_addresses
+from mesh.runtime.ports import free_addresses, is_free
 from mesh.runtime.supervisor import Supervisor
 
 if TYPE_CHECKING:
     import grpc
 
 ALREADY_RUNS = 3
+_LOCK_ATTEMPTS = 20
 
 _log = logging.getLogger(__name__)
 
@@ -34,17 +36,26 @@ def main() -> int:
     told = _arguments()
     home = Home.at(told.home)
     home.make()
-    lock = home.lock()
-    if lock is None:
+    if not _locked(home):
         return ALREADY_RUNS
     if ended := ledger.end_leftovers(home):
         _log.warning("ended %d processes that an earlier runtime left", ended)
     secret_at(home.path / "join.secret")
     plan = _plan(home, told)
     asyncio.run(_supervise(plan, told.replicas))
-    ledger.discard(home)
+    home.runtime_socket.unlink(missing_ok=True)
+    home.traces_socket.unlink(missing_ok=True)
     # The lock goes with the process; nothing of the platform runs any more.
     return 0
+
+
+def _locked(home: Home) -> bool:
+    # Whoever only looks whether the folder is held holds it for a moment.
+    for _ in range(_LOCK_ATTEMPTS):
+        if home.lock() is not None:
+            return True
+        time.sleep(0.02)
+    return False
 
 
 async def _supervise(plan: Plan, replicas: int | None) -> None:
@@ -79,16 +90,26 @@ def _serve(
 
 
 def _plan(home: Home, told: argparse.Namespace) -> Plan:
-    control_plane, identity = free_addresses(2)
+    control_plane, identity = _addresses(home)
     return Plan(
         home=home,
         topology=topology.load(told.topology),
         topology_path=told.topology.absolute(),
-        control_plane=os.environ.get("PLEXUS_CONTROL_PLANE") or control_plane,
-        identity=os.environ.get("PLEXUS_IDENTITY") or identity,
+        control_plane=control_plane,
+        identity=identity,
         sampling=told.sampling,
         inherited=dict(os.environ),
     )
+
+
+def _addresses(home: Home) -> tuple[str, str]:
+    """Those asked for, else those of the last run, so that its clients find this one, else new."""
+    last = ledger.read(home)
+    free = free_addresses(2)
+    if last and is_free(last.control_plane) and is_free(last.identity):
+        free = [last.control_plane, last.identity]
+    asked = (os.environ.get("PLEXUS_CONTROL_PLANE"), os.environ.get("PLEXUS_IDENTITY"))
+    return asked[0] or free[0], asked[1] or free[1]
 
 
 def _arguments() -> argparse.Namespace:

@@ -69,12 +69,6 @@ def end_leftovers(home: Home) -> int:
     return len(killed)
 
 
-def discard(home: Home) -> None:
-    """Forget: everything was stopped."""
-    for path in (home.records, home.runtime_socket, home.traces_socket):
-        path.unlink(missing_ok=True)
-
-
 def _await_end(processes: Iterable[Born], longest: float = 5.0) -> None:
     deadline = time.monotonic() + longest
     for born in processes:

@@ -20,22 +20,33 @@ def free_addresses(count: int) -> list[str]:
         return [f"{LOOPBACK}:{each.getsockname()[1]}" for each in sockets]
 
 
+def is_free(address: str) -> bool:
+    """Whether *address* can be listened on at this moment."""
+    return _obstacle(address) is None
+
+
 def check_free(variable: str, address: str) -> None:
     """Raise StartFailed when *address*, which *variable* states, cannot be listened on."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise StartFailed(f"{variable} is {address}, not host:port", f"correct or unset {variable}")
+    if obstacle := _obstacle(address):
+        raise StartFailed(
+            f"{address} {obstacle}", f"stop what uses it, or unset {variable} for a free port"
+        )
+
+
+def _obstacle(address: str) -> str | None:
+    host, _, port = address.rpartition(":")
     try:
         with socket.socket() as probe:
             # As gRPC does: an address that only lingers in TIME_WAIT is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, int(port)))
-    except (OSError, OverflowError) as error:
-        why = (
-            "is in use"
-            if getattr(error, "errno", 0) == errno.EADDRINUSE
-            else "cannot be listened on"
-        )
-        raise StartFailed(
-            f"{address} {why}", f"stop what uses it, or unset {variable} for a free port"
-        ) from None
+    except (OSError, OverflowError, ValueError) as error:
+        return "is in use" if _is_in_use(error) else "cannot be listened on"
+    return None
+
+
+def _is_in_use(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EADDRINUSE

@@ -92,6 +92,7 @@ class Supervisor:
         replicas = [kept for name in self._replicas for kept in self._of(name)]
         await asyncio.gather(*(kept.stop(_REPLICA_GRACE) for kept in replicas))
         await self._control_plane.stop(_CONTROL_PLANE_GRACE)
+        self.write_ledger()
         return running
 
     def write_ledger(self) -> None:

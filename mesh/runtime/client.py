@@ -1,0 +1,298 @@
+"""The platform from outside: what commands, the demo and chaos runs do with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from mesh.runtime import ledger, starting
+from mesh.runtime.access import Access, control_plane_answers, edge_tuning, not_running
+from mesh.runtime.errors import (
+    ControlPlaneDown,
+    Mistake,
+    NotReady,
+    StartFailed,
+    TargetUnknown,
+    TraceUnknown,
+)
+from mesh.runtime.home import Home
+from mesh.runtime.starting import HOPELESS, Step, Tell
+from mesh.topology import CONTROL_PLANE
+from plexus.client import Channel, channel
+from plexus.errors import NotFound, PlexusError
+from plexus.mesh.v1 import registry_service_pb2 as registry
+from plexus.mesh.v1 import replica_pb2
+from plexus.mesh.v1 import runtime_service_pb2 as runtime
+from plexus.mesh.v1.registry_service_pb2_grpc import RegistryServiceStub
+from plexus.mesh.v1.runtime_service_pb2_grpc import RuntimeServiceStub
+
+_POLL = 0.1
+
+SIGNALS: Mapping[signal.Signals, runtime.Signal.ValueType] = {
+    signal.SIGTERM: runtime.SIGNAL_TERM,
+    signal.SIGKILL: runtime.SIGNAL_KILL,
+    signal.SIGSTOP: runtime.SIGNAL_STOP,
+    signal.SIGCONT: runtime.SIGNAL_CONT,
+}
+
+
+class Platform:
+    """The platform in one state folder, by default PLEXUS_HOME or `.plexus`. Methods raise Mistake.
+
+    *subject* is whom the access token speaks for; *sampling* the share of the calls made through
+    `channel` that are traced. A process can be in one mesh only, so `channel` serves one state
+    folder in the life of a process.
+    """
+
+    def __init__(
+        self, home: Path | str | None = None, *, subject: str = "plexus", sampling: float = 0.0
+    ) -> None:
+        self.home = Home.at(Path(home or os.environ.get("PLEXUS_HOME") or ".plexus"))
+        self._access = Access(self.home, subject, edge_tuning(sampling))
+        self._local: Channel | None = None
+
+    def __enter__(self) -> Platform:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def is_running(self) -> bool:
+        """Whether a runtime runs in the state folder."""
+        return self.home.is_held()
+
+    def up(
+        self,
+        *,
+        replicas: int | None = None,
+        topology: Path | None = None,
+        sampling: float = 1.0,
+        timeout: float = 60.0,
+        tell: Tell = lambda _: None,
+    ) -> bool:
+        """Start everything, and return when every replica is ready; False when it ran already.
+
+        *replicas* of each service, by default what the topology says. *sampling* is the share of
+        traces that services record. StartFailed leaves running what runs, to be looked into.
+        """
+        began = time.monotonic()
+        if self.is_running():
+            return False
+        path = starting.find_topology(topology)
+        services = starting.read_topology(path).services.values()
+        starting.check_addresses(os.environ)
+        self.home.make()
+        tell(Step("state folder", str(self.home.path)))
+        process = starting.spawn(starting.command(self.home, path, replicas, sampling), self.home)
+        starting.await_socket(self.home, process, began + timeout)
+        counts = {s.name: s.replicas if replicas is None else replicas for s in services}
+        self._await_start(counts, began, timeout, tell)
+        return True
+
+    def down(self) -> int:
+        """Stop everything, replicas first, and return how many processes were stopped.
+
+        After a runtime that was killed it ends what is left. NotRunning when there was nothing.
+        """
+        self.close()
+        if not self.is_running():
+            left = ledger.end_leftovers(self.home)
+            if not left:
+                raise not_running(self.home)
+            return left
+        with self._runtime() as stub:
+            stopped = stub.StopPlatform(runtime.StopPlatformRequest()).stopped
+        self.close()
+        deadline = time.monotonic() + 5.0
+        while self.is_running() and time.monotonic() < deadline:
+            time.sleep(_POLL / 5)
+        return stopped
+
+    def processes(self) -> list[runtime.Process]:
+        """Every process that should run; NotRunning."""
+        with self._runtime() as stub:
+            return list(stub.ListProcesses(runtime.ListProcessesRequest()).processes)
+
+    def status(self) -> registry.GetMeshStatusResponse:
+        """The mesh as the control plane sees it; NotRunning, ControlPlaneDown."""
+        self._require_running()
+        with control_plane_answers():
+            stub = RegistryServiceStub(self._access.operator())
+            return stub.GetMeshStatus(registry.GetMeshStatusRequest())
+
+    def signal(
+        self, target: str, number: signal.Signals, *, hold_down: bool = False
+    ) -> list[runtime.Process]:
+        """Send a signal to a process or to all replicas of a service; TargetUnknown.
+
+        *number* is SIGTERM, SIGKILL, SIGSTOP or SIGCONT. With *hold_down* the processes are not
+        started again until the service is scaled.
+        """
+        request = runtime.SignalProcessRequest(
+            target=target, signal=SIGNALS[number], hold_down=hold_down
+        )
+        with self._runtime() as stub:
+            return list(stub.SignalProcess(request).processes)
+
+    def scale(self, service: str, replicas: int) -> list[runtime.Process]:
+        """Set how many replicas run, those held down included; TargetUnknown.
+
+        Returns when the surplus has drained; `wait_ready` waits for new ones.
+        """
+        request = runtime.ScaleServiceRequest(service=service, replicas=replicas)
+        with self._runtime() as stub:
+            return list(stub.ScaleService(request).processes)
+
+    def wait_ready(
+        self, services: Iterable[str] | None = None, timeout: float = 30.0
+    ) -> registry.GetMeshStatusResponse:
+        """Wait until every process of *services*, by default of all, is READY in the mesh; NotReady.
+
+        A process that is held down is not waited for.
+        """
+        deadline = time.monotonic() + timeout
+        wanted = None if services is None else frozenset(services)
+        while True:
+            expected = [
+                process
+                for process in self.processes()
+                if process.service
+                and (wanted is None or process.service in wanted)
+                and process.state != runtime.PROCESS_STATE_HELD_DOWN
+            ]
+            status = self._status_or_none()
+            ready = _ready(status)
+            missing = [p.name for p in expected if ready.get(p.name) != p.pid or not p.pid]
+            if status is not None and not missing:
+                return status
+            if time.monotonic() > deadline:
+                raise _not_ready(missing, expected, timeout)
+            time.sleep(_POLL)
+
+    def channel(self, workload: str) -> Channel:
+        """A channel to a service through the mesh, as the edge, with a token for every scope."""
+        self._require_running()
+        return self._access.mesh(workload)
+
+    def operator_channel(self) -> Channel:
+        """A channel to the control plane, as the operator."""
+        self._require_running()
+        return self._access.operator()
+
+    def runtime_channel(self) -> Channel:
+        """A channel to the runtime; NotRunning."""
+        self._require_running()
+        if self._local is None:
+            self._local = channel(f"unix:{self.home.runtime_socket}")
+        return self._local
+
+    def trace(self, trace_id: str) -> list[runtime.Span]:
+        """The spans of a trace that were kept, by start time; TraceUnknown."""
+        try:
+            with self._runtime() as stub:
+                return list(stub.GetTrace(runtime.GetTraceRequest(trace_id=trace_id)).spans)
+        except NotFound:
+            raise TraceUnknown(
+                f"no span of trace {trace_id} was kept",
+                "the last 20,000 are kept, of calls that were sampled; is it the whole id?",
+            ) from None
+
+    def close(self) -> None:
+        """Close every channel. The platform goes on."""
+        self._access.close()
+        if self._local is not None:
+            self._local.close()
+            self._local = None
+
+    @contextmanager
+    def _runtime(self) -> Iterator[RuntimeServiceStub]:
+        try:
+            yield RuntimeServiceStub(self.runtime_channel())
+        except NotFound as error:
+            if "target" not in error.metadata:
+                raise
+            raise TargetUnknown(
+                f"there is no process or service {error.metadata['target']}",
+                f"known are {error.metadata['known']}",
+            ) from None
+        except PlexusError as error:
+            raise Mistake(
+                f"the runtime refuses: {error.details()}"
+                if error.violations
+                else f"the runtime does not answer: {error.reason}",
+                "see `plexus logs runtime`",
+            ) from None
+
+    def _require_running(self) -> None:
+        if not self.is_running():
+            raise not_running(self.home)
+
+    def _status_or_none(self) -> registry.GetMeshStatusResponse | None:
+        try:
+            return self.status()
+        except ControlPlaneDown:
+            return None
+
+    def _await_start(
+        self, counts: Mapping[str, int], began: float, timeout: float, tell: Tell
+    ) -> None:
+        untold = dict(counts)
+        control_plane_told = False
+        while True:
+            processes = self.processes()
+            self._give_up_on_hopeless(processes)
+            status = self._status_or_none()
+            if status is not None and not control_plane_told:
+                control_plane_told = True
+                found = ledger.read(self.home)
+                tell(Step("control plane", found.control_plane if found else ""))
+            ready = _ready(status)
+            for service, count in list(untold.items()):
+                here = [p for p in processes if p.service == service and p.pid == ready.get(p.name)]
+                if len(here) >= count and status is not None:
+                    del untold[service]
+                    tell(Step(service, f"{len(here)} of {count} ready"))
+            if status is not None and not untold:
+                tell(Step("certificates", _certificates(status)))
+                tell(Step("ready", f"{time.monotonic() - began:.1f} s"))
+                return
+            if time.monotonic() > began + timeout:
+                raise _not_ready(sorted(untold) or [CONTROL_PLANE], processes, timeout)
+            time.sleep(_POLL)
+
+    def _give_up_on_hopeless(self, processes: Iterable[runtime.Process]) -> None:
+        for process in processes:
+            if process.restarts >= HOPELESS and not process.pid:
+                raise StartFailed(
+                    f"{process.name} ends as often as it is started: "
+                    f"{starting.last_line(Path(process.log_path))}",
+                    f"see `plexus logs {process.name}`; `plexus down` stops the rest",
+                )
+
+
+def _ready(status: registry.GetMeshStatusResponse | None) -> dict[str, int]:
+    """The process id of every replica that takes work, by name."""
+    replicas = status.replicas if status else ()
+    return {r.name: r.pid for r in replicas if r.state == replica_pb2.REPLICA_STATE_READY}
+
+
+def _not_ready(
+    missing: list[str], processes: Iterable[runtime.Process], timeout: float
+) -> NotReady:
+    name = missing[0] if missing else CONTROL_PLANE
+    log = next((p.name for p in processes if name in (p.name, p.service)), name)
+    return NotReady(
+        f"not ready within {timeout:g} s: {', '.join(missing) or CONTROL_PLANE}",
+        f"see `plexus logs {log}`",
+    )
+
+
+def _certificates(status: registry.GetMeshStatusResponse) -> str:
+    ends = [r.certificate_expire_time.ToSeconds() for r in status.replicas]
+    if not ends:
+        return "none yet"
+    return f"{len(ends)}, valid for {(min(ends) - time.time()) / 60:.0f} min"
