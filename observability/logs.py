@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 
-
 _QUIET = ("alembic", "grpc", "opentelemetry", "asyncio")
 """Loggers of libraries that tell of their own ordinary steps."""
 
