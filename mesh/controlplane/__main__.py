@@ -11,21 +11,24 @@ from mesh import topology
 from mesh.controlplane.resources import UnknownServiceError
 from mesh.controlplane.server import ControlPlane
 from mesh.settings import Settings, SettingsError
+from observability import logs
 from plexus import contract
+
+_log = logging.getLogger(__name__)
 
 _MISTAKE = 2
 
 
 def main() -> int:
     """Run the control plane; 0 after a clean stop, 2 when the configuration cannot be meant."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+    logs.configure(topology.CONTROL_PLANE)
     try:
         settings = Settings.read()
         _require_addresses(settings)
         stated = topology.load(settings.topology)
         asyncio.run(_run(ControlPlane(settings, stated, contract.load())))
     except (SettingsError, topology.TopologyError, UnknownServiceError) as error:
-        logging.getLogger(__name__).error("%s", error)
+        _log.error("cannot_start", extra={"cause": str(error)})
         return _MISTAKE
     return 0
 

@@ -55,9 +55,10 @@ class Lease:
         )
 
     @property
-    def is_published(self) -> bool:
-        """Whether clients are told of it: it has begun to take work."""
-        return self.replica.state in (REPLICA_STATE_READY, REPLICA_STATE_DRAINING)
+    def published(self) -> Endpoint | None:
+        """What clients are told of it; None before it takes work."""
+        takes_work = self.replica.state in (REPLICA_STATE_READY, REPLICA_STATE_DRAINING)
+        return self.endpoint if takes_work else None
 
     @property
     def is_suspect(self) -> bool:
@@ -72,19 +73,19 @@ class Registry:
         self._probe = probe
         self._changed = changed
         now = time.monotonic()
-        self._leases = {replica.name: Lease(replica, None, now) for replica in known}
+        # By service too: a replica of one service cannot take another's lease by its name.
+        self._leases = {_key(replica): Lease(replica, None, now) for replica in known}
         self._sweeping: asyncio.Task[None] | None = None
 
     @property
     def endpoints(self) -> list[Endpoint]:
         """What to publish."""
-        return sorted(lease.endpoint for lease in self._leases.values() if lease.is_published)
+        return sorted(filter(None, (lease.published for lease in self._leases.values())))
 
     @property
     def replicas(self) -> list[Replica]:
         """Every replica as it last said it is, by service and name."""
-        leases = sorted(self._leases.values(), key=_by_service_and_name)
-        return [lease.replica for lease in leases]
+        return [lease.replica for _, lease in sorted(self._leases.items(), key=_first)]
 
     def status(self) -> list[Replica]:
         """The same, saying of those that do not hold their lease that they are unconfirmed."""
@@ -92,7 +93,7 @@ class Registry:
         for replica in self.replicas:
             each = Replica()
             each.CopyFrom(replica)
-            if self._leases[replica.name].is_suspect:
+            if self._leases[_key(replica)].is_suspect:
                 each.state = REPLICA_STATE_UNCONFIRMED
             shown.append(each)
         return shown
@@ -112,22 +113,22 @@ class Registry:
 
     def hear(self, stream: Stream, replica: Replica) -> None:
         """*replica* says of itself what it is; it holds its lease by *stream* from now on."""
-        lease = self._leases.get(replica.name)
-        before = lease and (lease.endpoint, lease.is_published)
-        if lease is None:
-            lease = self._leases[replica.name] = Lease(replica, stream, time.monotonic())
-        if lease.stream is not stream:
+        lease = self._leases.get(_key(replica))
+        before = lease and lease.published
+        if lease is None or lease.stream is not stream:
             _log.info(
                 "replica_registered",
                 extra={"replica": replica.name, "service": replica.service, "pid": replica.pid},
             )
+        if lease is None:
+            lease = self._leases[_key(replica)] = Lease(replica, stream, time.monotonic())
         lease.replica, lease.stream, lease.heard = replica, stream, time.monotonic()
-        if before != (lease.endpoint, lease.is_published):
+        if before != lease.published:
             self._changed()
 
-    def lose(self, stream: Stream, name: str, *, farewell: bool) -> None:
+    def lose(self, stream: Stream, replica: Replica, *, farewell: bool) -> None:
         """*stream* ended. With *farewell* the replica ended it on purpose, and is gone."""
-        lease = self._leases.get(name)
+        lease = self._leases.get(_key(replica))
         if lease is None or lease.stream is not stream or self._sweeping is None:
             return
         if farewell:
@@ -168,10 +169,10 @@ class Registry:
             await asyncio.sleep(pause)
 
     def _holds(self, lease: Lease) -> bool:
-        return self._leases.get(lease.replica.name) is lease
+        return self._leases.get(_key(lease.replica)) is lease
 
     def _remove(self, lease: Lease, cause: str) -> None:
-        del self._leases[lease.replica.name]
+        del self._leases[_key(lease.replica)]
         _log.info(
             "replica_removed",
             extra={
@@ -180,9 +181,13 @@ class Registry:
                 "cause": cause,
             },
         )
-        if lease.is_published:
+        if lease.published:
             self._changed()
 
 
-def _by_service_and_name(lease: Lease) -> tuple[str, str]:
-    return lease.replica.service, lease.replica.name
+def _key(replica: Replica) -> tuple[str, str]:
+    return replica.service, replica.name
+
+
+def _first(item: tuple[tuple[str, str], Lease]) -> tuple[str, str]:
+    return item[0]

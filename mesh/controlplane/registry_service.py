@@ -52,7 +52,7 @@ class RegistryService(RegistryServiceServicer):
                 yield RegisterResponse(endpoints_version=version)
             farewell = replica.state == REPLICA_STATE_DRAINING
         finally:
-            self._registry.lose(stream, replica.name, farewell=farewell)
+            self._registry.lose(stream, replica, farewell=farewell)
 
     async def GetMeshStatus(
         self, request: GetMeshStatusRequest, context: Any

@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from mesh import meaning
-from mesh.identity.files import PRIVATE, PUBLIC, make_private_folder, write_whole
+from mesh.identity.files import PRIVATE, PUBLIC, alone_in, make_private_folder, write_whole
 from mesh.identity.keys import new_key, private_pem, signing_request
 from mesh.identity.serving import Certified, rotating_server_credentials
 from mesh.settings import Settings
@@ -217,13 +217,15 @@ class WorkloadIdentity:
             return self._join(self.held.trust_bundle)
 
     def _keep(self, key: bytes, svid: Svid) -> Held:
-        for name, content, mode in (
-            (_KEY, key, PRIVATE),
-            (_CERTIFICATE, svid.certificate_pem.encode(), PUBLIC),
-            (_BUNDLE, svid.trust_bundle_pem.encode(), PUBLIC),
-            (_KEY_SET, svid.token_keys_json.encode(), PUBLIC),
-        ):
-            write_whole(self._folder / name, content, mode)
+        # Several processes of one person may share the folder: the files are all of one of them.
+        with alone_in(self._folder):
+            for name, content, mode in (
+                (_KEY, key, PRIVATE),
+                (_CERTIFICATE, svid.certificate_pem.encode(), PUBLIC),
+                (_BUNDLE, svid.trust_bundle_pem.encode(), PUBLIC),
+                (_KEY_SET, svid.token_keys_json.encode(), PUBLIC),
+            ):
+                write_whole(self._folder / name, content, mode)
         return Held(
             certificate=svid.certificate_pem.encode(),
             key=key,
@@ -237,16 +239,17 @@ class WorkloadIdentity:
     def _on_disk(self) -> Held | None:
         """What an earlier run left, when it is whole and of the authority that is believed now."""
         try:
-            certificate, key, trust_bundle, token_keys = (
-                (self._folder / name).read_bytes()
-                for name in (_CERTIFICATE, _KEY, _BUNDLE, _KEY_SET)
-            )
+            with alone_in(self._folder):
+                certificate, key, trust_bundle, token_keys = (
+                    (self._folder / name).read_bytes()
+                    for name in (_CERTIFICATE, _KEY, _BUNDLE, _KEY_SET)
+                )
             if self._settings.trust_bundle.read_bytes() != trust_bundle:
                 return None
-        except FileNotFoundError:
-            return None
-        parsed = x509.load_pem_x509_certificate(certificate)
-        if load_pem_private_key(key, password=None).public_key() != parsed.public_key():
+            parsed = x509.load_pem_x509_certificate(certificate)
+            if load_pem_private_key(key, password=None).public_key() != parsed.public_key():
+                return None
+        except (FileNotFoundError, ValueError):
             return None
         names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         return Held(
