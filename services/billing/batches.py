@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -31,7 +32,9 @@ class Batches(Generic[E]):
         self._failure: Exception | None = None
 
     def __iter__(self) -> Iterator[tuple[E, ...]]:
-        threading.Thread(target=self._read, name="feed", daemon=True).start()
+        # A feed may begin its call only when it is first read; the work in progress is its caller.
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(self._read,), name="feed", daemon=True).start()
         while batch := self._take():
             yield batch
         if self._failure is not None:
