@@ -10,11 +10,11 @@ from enum import StrEnum
 
 from services.triage.domain.conversation import Conversation, Question
 from services.triage.domain.knowledge_base import (
+    Criterion,
     Finding,
     Item,
     Kind,
     KnowledgeBase,
-    Test,
     load_knowledge,
 )
 from services.triage.domain.language.assertion import Status
@@ -220,7 +220,7 @@ def _item_evidence(item: Item, picture: Picture) -> Evidence:
         return _evidence(item.finding, picture)
     if item.subject == "sex":
         return Evidence("sex", "sex")
-    bound = "at least" if item.test is Test.AGE_AT_LEAST else "under"
+    bound = "at least" if item.test is Criterion.AGE_AT_LEAST else "under"
     years, months = divmod(int(item.value), 12)
     size = f"{months} months" if months else f"{years} years"
     return Evidence("age", f"age {bound} {size}")

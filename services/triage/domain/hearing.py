@@ -73,11 +73,15 @@ def _settle_subject(
     if who == SELF:
         return replace(conversation, about=About.SELF)
     adult = patient is not None and (patient.age_months or 0) >= _ADULT
-    if (adult and who in CHILD_RELATIONS) or all(m.over for m in reading.mentions):
+    if (adult and who in CHILD_RELATIONS) or all(_is_long_over(m) for m in reading.mentions):
         return conversation
     if any(m.status is Status.FAMILY for m in reading.mentions):
         return conversation
     return replace(conversation, about=About.OTHER, relation=who if _is_relation(who) else None)
+
+
+def _is_long_over(mention: Mention) -> bool:
+    return mention.over and (mention.hours is None or mention.hours > _RECENT_HOURS)
 
 
 def _is_relation(who: str | None) -> bool:
@@ -277,9 +281,9 @@ def _answer_findings(
             hours=hours or before.hours,
         )
     heard = conversation.with_facts({k: v for k, v in new.items() if k not in said})
-    if answer is Answer.UNSURE:
-        unsure = tuple(f"{QuestionKind.FINDING}:{finding}" for finding in pending.findings)
-        return replace(heard, unsure=(*heard.unsure, *unsure))
+    # Unsure of a choice of several: each is now in doubt and is asked about by itself.
+    if answer is Answer.UNSURE and one:
+        return replace(heard, unsure=(*heard.unsure, pending.key))
     return heard
 
 

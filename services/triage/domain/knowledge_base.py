@@ -40,7 +40,7 @@ class Kind(StrEnum):
     REQUEST = "request"  # a wish, not a symptom
 
 
-class Test(StrEnum):
+class Criterion(StrEnum):
     HELD = "held"
     SEVERE = "severe"
     SUDDEN = "sudden"
@@ -74,7 +74,7 @@ class Item:
     """One condition of a rule: a test of a finding, or of age or sex."""
 
     subject: str
-    test: Test
+    test: Criterion
     value: float = 0
     sex: str = ""
 
@@ -233,18 +233,18 @@ def parse_item(owner: str, text: str) -> Item:
         raise KnowledgeError(f"{owner}: cannot read the condition {text!r}")
     subject, order, unit = match["subject"], match["order"], match["unit"]
     if match["value"]:
-        return Item(subject, Test.SEX_IS, sex=match["value"])
+        return Item(subject, Criterion.SEX_IS, sex=match["value"])
     if match["quality"]:
-        return Item(subject, Test(match["quality"]))
+        return Item(subject, Criterion(match["quality"]))
     if order is None:
-        return Item(subject, Test.HELD)
+        return Item(subject, Criterion.HELD)
     is_age = subject == "age"
     if is_age != (unit in _UNIT_MONTHS) or order == ("<=" if is_age else "<"):
         raise KnowledgeError(f"{owner}: {text!r}: age takes >= or < with mo or y, others h or d")
     if is_age:
-        test = Test.AGE_AT_LEAST if order == ">=" else Test.AGE_UNDER
+        test = Criterion.AGE_AT_LEAST if order == ">=" else Criterion.AGE_UNDER
         return Item(subject, test, int(match["number"]) * _UNIT_MONTHS[unit])
-    test = Test.LASTS_AT_LEAST if order == ">=" else Test.LASTS_AT_MOST
+    test = Criterion.LASTS_AT_LEAST if order == ">=" else Criterion.LASTS_AT_MOST
     return Item(subject, test, int(match["number"]) * _UNIT_HOURS[unit])
 
 

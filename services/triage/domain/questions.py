@@ -132,7 +132,7 @@ def _about_level(picture: Picture, verdicts: list[FlagVerdict]) -> Question | No
             if single is not None and _may_ask(picture, single):
                 return single
             finding = item.finding
-            if single is None and finding and _unasked(picture, finding):
+            if single is None and finding and _is_askable(picture, finding):
                 choices[finding] += 1
                 rules.setdefault(finding, verdict.rule.id)
     if not choices:
@@ -193,7 +193,10 @@ def _nothing_present(picture: Picture) -> Question | None:
     return question if picture.conversation.put.count(question.key) < _MOST_TIMES else None
 
 
-def _unasked(picture: Picture, finding: str) -> bool:
+def _is_askable(picture: Picture, finding: str) -> bool:
+    """Not yet asked, and not a number that few people can measure at home."""
+    if picture.base.findings[finding].kind is Kind.MEASURED:
+        return False
     return not any(finding in key.split(":")[1:] for key in picture.conversation.put)
 
 

@@ -6,13 +6,13 @@ from enum import IntEnum, StrEnum
 
 from services.triage.domain.conversation import About, Conversation, Fact, QuestionKind
 from services.triage.domain.knowledge_base import (
+    Criterion,
     Finding,
     Form,
     Item,
     Kind,
     KnowledgeBase,
     RedFlag,
-    Test,
 )
 from services.triage.domain.language.assertion import Status
 from services.triage.domain.language.quantities import Severity
@@ -183,13 +183,13 @@ def _names(entry: str, terms: tuple[str, ...]) -> bool:
 
 def judge_item(item: Item, picture: Picture) -> Truth:
     match item.test:
-        case Test.AGE_AT_LEAST | Test.AGE_UNDER:
+        case Criterion.AGE_AT_LEAST | Criterion.AGE_UNDER:
             return _judge_age(item, picture)
-        case Test.SEX_IS:
+        case Criterion.SEX_IS:
             if picture.sex is None:
                 return Truth.UNKNOWN
             return Truth.TRUE if picture.sex == item.sex else Truth.FALSE
-        case Test.HELD:
+        case Criterion.HELD:
             return picture.truth(item.subject)
     return min(picture.truth(item.subject), _judge_quality(item, picture))
 
@@ -197,19 +197,19 @@ def judge_item(item: Item, picture: Picture) -> Truth:
 def _judge_age(item: Item, picture: Picture) -> Truth:
     age = picture.age_months
     if age is None:
-        speaks = picture.conversation.about is About.SELF and item.test is Test.AGE_UNDER
+        speaks = picture.conversation.about is About.SELF and item.test is Criterion.AGE_UNDER
         if speaks and item.value <= _WRITES_FOR_SELF_FROM:
             return Truth.FALSE
         return Truth.ASSUMED if picture.is_unsure(QuestionKind.AGE) else Truth.UNKNOWN
-    holds = age >= item.value if item.test is Test.AGE_AT_LEAST else age < item.value
+    holds = age >= item.value if item.test is Criterion.AGE_AT_LEAST else age < item.value
     return Truth.TRUE if holds else Truth.FALSE
 
 
 _QUALITY = {
-    Test.SEVERE: QuestionKind.SEVERITY,
-    Test.SUDDEN: QuestionKind.SUDDEN,
-    Test.LASTS_AT_LEAST: QuestionKind.DURATION,
-    Test.LASTS_AT_MOST: QuestionKind.DURATION,
+    Criterion.SEVERE: QuestionKind.SEVERITY,
+    Criterion.SUDDEN: QuestionKind.SUDDEN,
+    Criterion.LASTS_AT_LEAST: QuestionKind.DURATION,
+    Criterion.LASTS_AT_MOST: QuestionKind.DURATION,
 }
 
 
@@ -221,13 +221,13 @@ def quality_question(item: Item) -> QuestionKind | None:
 def _judge_quality(item: Item, picture: Picture) -> Truth:
     fact = picture.fact(item.subject)
     known: bool | None = None
-    if fact is not None and item.test is Test.SEVERE and fact.severity is not None:
+    if fact is not None and item.test is Criterion.SEVERE and fact.severity is not None:
         known = fact.severity is Severity.SEVERE
-    if fact is not None and item.test is Test.SUDDEN:
+    if fact is not None and item.test is Criterion.SUDDEN:
         known = fact.sudden
-    if fact is not None and fact.hours is not None and item.test is Test.LASTS_AT_LEAST:
+    if fact is not None and fact.hours is not None and item.test is Criterion.LASTS_AT_LEAST:
         known = fact.hours >= item.value
-    if fact is not None and fact.hours is not None and item.test is Test.LASTS_AT_MOST:
+    if fact is not None and fact.hours is not None and item.test is Criterion.LASTS_AT_MOST:
         known = fact.hours <= item.value
     if known is None:
         return (
@@ -272,12 +272,16 @@ def _judge(rule: RedFlag, picture: Picture) -> FlagVerdict:
 
 
 def begun(form: Form, picture: Picture) -> bool:
-    """Whether a symptom of the form has been spoken of; a background alone begins nothing."""
+    """Whether a symptom of the form, or a wider one, has been spoken of.
+
+    A background alone begins nothing; chest pain begins crushing chest pain.
+    """
+    findings = picture.base.findings
     return any(
-        picture.truth(item.finding) >= Truth.UNCERTAIN
-        and picture.base.findings[item.finding].kind is not Kind.BACKGROUND
+        picture.truth(key) >= Truth.UNCERTAIN and findings[key].kind is not Kind.BACKGROUND
         for item in form.items
         if item.finding
+        for key in (item.finding, *findings[item.finding].implies)
     )
 
 

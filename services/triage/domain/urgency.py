@@ -1,4 +1,4 @@
-"""The five urgency levels, the age of a patient in months, and what each level asks for.
+"""The five urgency levels and what each asks for.
 
 The levels line up one to one with the Emergency Severity Index (ESI handbook, 5th edition) and
 with the colours of the Manchester Triage System (Emergency Triage, 3rd edition):

@@ -4,6 +4,7 @@ someone else. When a scope is not clear ("no fever, cough"), the answer is UNCER
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from services.triage.domain.language import cues
 from services.triage.domain.language.lexicon import FILLERS, Span
@@ -74,7 +75,7 @@ def _begins_clause(tokens: tuple[Token, ...], index: int) -> bool:
         return not (word == "only" and before in ("not", "if"))
     if before in ("no", "yes", "yeah", "nope") and index == 1:
         return word in cues.SELF_WORDS | cues.OTHER_WORDS | {"it", "the", "just"}
-    if before in (":", "(", ")"):
+    if before in ("(", ")"):
         return True
     return before in cues.LINKS and word in cues.STARTERS
 
@@ -195,7 +196,18 @@ def _negation(sentence: _Sentence, span: Span, before: range, after: range) -> S
         sentence, span, after
     ):
         verdict = Status.ABSENT
+    if verdict is Status.ABSENT and _no_longer(sentence, before, after):
+        return Status.PAST
     return verdict and _like_never_before(sentence, after, verdict)
+
+
+def _no_longer(sentence: _Sentence, before: range, after: range) -> bool:
+    """ "I don't have it any more", "no more pain": it was there."""
+    later = sentence.words[after.start : after.stop]
+    if "anymore" in later or ("any", "more") in pairwise(later):
+        return True
+    earlier = set(pairwise(sentence.words[before.start : before.stop]))
+    return bool(earlier & {("no", "more"), ("no", "longer")})
 
 
 def _covered(place: range, others: list[range]) -> bool:
@@ -245,6 +257,11 @@ def _is_past(sentence: _Sentence, before: range, after: range) -> bool:
 
 def is_still_there(words: tuple[str, ...]) -> bool:
     return bool(cues.find_cues(words, cues.NOT_PAST, set()))
+
+
+def says_it_is_back(words: tuple[str, ...]) -> bool:
+    """A clause without a symptom that undoes an end told before: "… but it came back"."""
+    return bool(cues.find_cues(words, cues.BACK, set()))
 
 
 def says_it_is_over(words: tuple[str, ...]) -> bool:

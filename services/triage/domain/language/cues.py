@@ -98,6 +98,9 @@ NOT_PAST = _cues(
     still, again, until, before it, not quite
     """
 )  # fmt: skip
+BACK = _cues(
+    "came|come|comes|coming|keeps|is|are|now back, returned, returns, back again, back now"
+)
 NEGATED_AFTER = _cues(
     """
     no, none, denied, absent, negative, not present, ruled out, nil, is not there, isn't there
@@ -112,7 +115,7 @@ LIKE_NEVER_BEFORE = _cues(
 FAMILY_HISTORY = _cues(
     """
     family history, fhx, fh, runs|run|running in the|my|our family, in the family, in my|our
-    family, genetic, hereditary, family members|member
+    family, genetic, hereditary, died|dies|dead|passed of|from|away, family members|member
     """
 )  # fmt: skip
 RELATIONS = words(
@@ -126,7 +129,8 @@ RELATIONS = words(
     """
 )
 SAME_RELATION = {
-    "dad": "father", "daddy": "father", "mom": "mother", "mum": "mother", "mommy": "mother", "mummy": "mother",
+    "dad": "father", "daddy": "father", "mom": "mother", "mum": "mother", "mommy": "mother",
+    "mummy": "mother",
     "boy": "son", "girl": "daughter", "kid": "child", "toddler": "child", "infant": "baby", "newborn": "baby",
     "grandma": "grandmother", "granny": "grandmother", "nan": "grandmother", "grandpa": "grandfather",
     "grandad": "grandfather",

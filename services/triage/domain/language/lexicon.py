@@ -13,6 +13,8 @@ from rapidfuzz.distance import OSA
 from services.triage.domain.language.tokens import Token, normalise, stem, tokenise, words
 
 MAX_GAP = 4
+MANY = "#many"  # in a phrase: any number from _MANY_FROM up
+_MANY_FROM = 8
 _SHORTEST_FUZZY = 4
 _LONG_WORD = 9
 
@@ -37,7 +39,8 @@ GAP_NEGATORS = words(
 # Everyday words one or two letters from a lexicon word; correcting them would invent a symptom.
 PLAIN_WORDS = words(
     """
-    about hear ever near dear fear fair form cheer about above after again along alone aren't beast began begin being below bread break bring
+    hear ever near dear fear fair form cheer about above after again along alone aren't beast
+    began begin being below bread break bring
     built burst cheat cheap chess chase child children clean clear close could couldn't couch
     cough court daily dairy dead death dream dress drive early earth earn enough every family
     father feather feeling felt fewer fight final first float floor found fresh front funny great
@@ -113,6 +116,8 @@ def build_lexicon(synonyms: Iterable[tuple[str, str]]) -> Lexicon:
 
 
 def _slot(word: str) -> frozenset[str]:
+    if word == MANY:
+        return frozenset({MANY})
     return frozenset(tokenise(normalise(each))[0].stem for each in word.split("|"))
 
 
@@ -130,6 +135,8 @@ def find_spans(sentence: tuple[Token, ...], lexicon: Lexicon) -> tuple[Span, ...
 
 
 def _readings(token: Token, lexicon: Lexicon) -> tuple[str, ...]:
+    if token.text.isdigit():
+        return (token.stem, MANY) if int(token.text) >= _MANY_FROM else (token.stem,)
     if not token.is_word or token.stem in lexicon.vocabulary or token.text in PLAIN_WORDS:
         return (token.stem,)
     corrected = _correct(token.text, lexicon)

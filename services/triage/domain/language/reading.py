@@ -9,6 +9,7 @@ from services.triage.domain.language.assertion import (
     Asserted,
     Status,
     assert_sentence,
+    says_it_is_back,
     says_it_is_over,
 )
 from services.triage.domain.language.cues import texts
@@ -109,6 +110,8 @@ def _end_what_is_over(
             continue
         words = texts(tuple(t for t, c in zip(sentence, clauses, strict=True) if c == clause))
         before = earlier + [each for each in new if each.clause[1] < clause]
+        if before and says_it_is_back(words):
+            _bring_back(before)
         if not before or not says_it_is_over(words):
             continue
         last = before[-1].clause
@@ -116,6 +119,12 @@ def _end_what_is_over(
             ended = {"both", "all", "everything", "symptoms", "they"} & set(words)
             if (each.clause == last or ended) and each.mention.status is Status.PRESENT:
                 each.mention = replace(each.mention, status=Status.PAST)
+
+
+def _bring_back(before: list[_Placed]) -> None:
+    for each in before:
+        if each.mention.status is Status.PAST:
+            each.mention = replace(each.mention, status=Status.PRESENT)
 
 
 def _attach(
