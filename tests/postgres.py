@@ -54,23 +54,24 @@ def start_once(run: str, owner: int) -> Path:
     except FileExistsError:
         pass
     else:
-        _detach(folder, owner)
+        _supervisors.append(_detach(folder, owner))
     end = time.monotonic() + 60
-    while time.monotonic() < end:
+    while not (folder / "ready").exists():
         if (folder / "failed").exists():
             raise RuntimeError((folder / "failed").read_text())
-        if (folder / "ready").exists():
-            return folder
+        if time.monotonic() > end or any(one.poll() is not None for one in _supervisors):
+            raise RuntimeError("PostgreSQL did not start")
         time.sleep(0.02)
-    raise RuntimeError("PostgreSQL did not start within a minute")
+    return folder
 
 
-def _detach(folder: Path, owner: int) -> None:
-    # The intermediate process leaves at once, so that no worker has a child to wait for.
-    command = [sys.executable, __file__, str(folder), str(owner)]
-    subprocess.run(
-        ["/bin/sh", "-c", '"$@" &', "sh", *command],
-        check=True,
+# Kept, since a process that is not waited for must not be forgotten either.
+_supervisors: "list[subprocess.Popen[bytes]]" = []
+
+
+def _detach(folder: Path, owner: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, __file__, str(folder), str(owner)],
         start_new_session=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -56,6 +56,17 @@ def is_unavailable(error: BaseException) -> bool:
     return state in _POSTGRES_UNAVAILABLE or state[:2] in _POSTGRES_UNAVAILABLE_CLASSES
 
 
+def without_values(error: Exception) -> Exception:
+    """The same error, its text free of values: PostgreSQL quotes rows (`Key (name)=(…) already
+    exists`). To be raised `from None`, since its cause says the same. SQLite quotes none."""
+    state = _sqlstate(error)
+    if state is not None:
+        cause = getattr(error, "orig", None)
+        constraint = getattr(getattr(cause, "diag", None), "constraint_name", None)
+        error.args = (" ".join(filter(None, (type(cause).__name__, state, constraint))),)
+    return error
+
+
 def _sqlstate(error: BaseException) -> str | None:
     state = getattr(getattr(error, "orig", None), "sqlstate", None)
     return state if isinstance(state, str) else None

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -44,7 +45,7 @@ def test_a_follower_killed_at_any_point_has_applied_each_event_once(
     killed = subprocess.run(
         [sys.executable, "-m", "tests.mesh.persistence.dying_follower", database_url, point],
         cwd=_ROOT,
-        env={"PYTHONPATH": f"{_ROOT}:{_ROOT / 'clients/python'}"},
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL

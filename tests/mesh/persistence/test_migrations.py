@@ -1,5 +1,6 @@
 """A replica finds or makes its schema, whoever starts with it."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -12,7 +13,6 @@ from mesh.persistence import Database, Outbox, migrate
 from mesh.persistence.migrations import differences
 from mesh.persistence.schema import cursors, feeds, requests
 
-_ROOT = Path(__file__).parents[3]
 _PACKAGE = "sample_service"
 
 _metadata = sa.MetaData()
@@ -61,20 +61,19 @@ def _add(versions: Path, revision: str, before: str | None, body: str) -> None:
 
 def _revision(database: Database) -> str | None:
     with database.read() as tx:
-        return tx.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        return tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _migrate_elsewhere(url: str, service: Path) -> "subprocess.Popen[str]":
+def _migrate_elsewhere(url: str) -> "subprocess.Popen[str]":
     code = f"""
         import sys
         from mesh.persistence import Database, migrate
         migrate(Database({url!r}), {_PACKAGE!r})
         print("alembic" in sys.modules)
     """
-    paths = (_ROOT, _ROOT / "clients/python", service.parents[2])
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code)],
-        env={"PYTHONPATH": ":".join(map(str, paths))},
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -117,7 +116,7 @@ def test_a_revision_that_fails_leaves_the_database_as_it_was(
 def test_replicas_that_start_together_migrate_once(
     database: Database, database_url: str, service: Path
 ) -> None:
-    replicas = [_migrate_elsewhere(database_url, service) for _ in range(3)]
+    replicas = [_migrate_elsewhere(database_url) for _ in range(3)]
     assert [replica.communicate(timeout=60) and replica.returncode for replica in replicas] == [
         0,
         0,
@@ -131,7 +130,7 @@ def test_a_replica_that_finds_its_schema_does_not_load_alembic(
     database: Database, database_url: str, service: Path
 ) -> None:
     migrate(database, _PACKAGE)
-    assert _migrate_elsewhere(database_url, service).communicate(timeout=60)[0] == "False\n"
+    assert _migrate_elsewhere(database_url).communicate(timeout=60)[0] == "False\n"
 
 
 def test_code_older_than_its_database_refuses_to_run(database: Database, service: Path) -> None:

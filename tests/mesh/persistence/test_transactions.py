@@ -1,6 +1,7 @@
 """Transactions mean the same on both databases."""
 
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection, exc
 
-from mesh.persistence import Database
+from mesh.persistence import Database, new_id
 from plexus.errors import Fault
 from tests.mesh.persistence.clinic import effects, record, recorded
 
@@ -59,12 +60,21 @@ def test_many_threads_write_through_two_replicas_without_a_failure(
     assert recorded(replicas[0]) == list(range(300))
 
 
-def test_a_broken_rule_of_the_schema_is_not_taken_for_an_absent_store(clinic: Database) -> None:
-    with clinic.write() as tx:
-        record(tx, "eff_1", 1)
-    with pytest.raises(exc.IntegrityError) as failure, clinic.write() as tx:
-        record(tx, "eff_1", 2)
-    assert "[SQL parameters hidden" in str(failure.value)
+@pytest.mark.parametrize("way", ["write", "transact"])
+def test_a_broken_rule_of_the_schema_is_told_without_the_values(clinic: Database, way: str) -> None:
+    value = new_id("eff")
+
+    def insert() -> None:
+        if way == "transact":
+            clinic.transact(lambda tx: record(tx, value, 1))
+        else:
+            with clinic.write() as tx:
+                record(tx, value, 1)
+
+    insert()
+    with pytest.raises(exc.IntegrityError) as failure:
+        insert()
+    assert value not in "".join(traceback.format_exception(failure.value))
 
 
 def test_a_deadlock_is_resolved_by_running_the_work_again(postgres_url: str) -> None:
@@ -140,3 +150,13 @@ def test_a_store_that_comes_back_is_used_again(postgres_url: str) -> None:
     assert recorded(database) == []
     database.close()
     administrator.close()
+
+
+def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/data/service.db")
+    with database.write() as tx:
+        effects.create(tx)
+    files = [tmp_path / "data", *(tmp_path / "data").iterdir()]
+    assert len(files) > 1
+    assert all(file.stat().st_mode & 0o077 == 0 for file in files)
+    database.close()
