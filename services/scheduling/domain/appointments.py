@@ -1,16 +1,15 @@
-"""What an appointment may become, and who may give it."""
+"""What an appointment may become."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
 
 from plexus.scheduling.v1.appointment_event_pb2 import AppointmentChange
 from plexus.scheduling.v1.appointment_pb2 import Appointment, AppointmentState
-from plexus.scheduling.v1.appointment_type_pb2 import AppointmentType
 from plexus.scheduling.v1.errors_pb2 import (
     SCHEDULING_ERROR_ETAG_MISMATCH,
     SCHEDULING_ERROR_STATE_CONFLICT,
@@ -66,8 +65,3 @@ def stamp(appointment: Appointment, now: datetime) -> None:
     """Note that the appointment changes now."""
     appointment.update_time.FromDatetime(now)
     appointment.etag = secrets.token_hex(8)
-
-
-def gives(specialties: Iterable[str], kind: AppointmentType) -> bool:
-    """Whether a practitioner of these specialties gives appointments of a type."""
-    return not kind.specialties or not set(kind.specialties).isdisjoint(specialties)

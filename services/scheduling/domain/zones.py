@@ -77,10 +77,7 @@ def _around(zone: ZoneInfo, day: int) -> tuple[Stretch, ...]:
         if _offset(zone, start) != _offset(zone, start + DAY):
             edges.append(_change(zone, start, start + DAY))
     edges.append(last)
-    return tuple(
-        Stretch(start, end, _offset(zone, start))
-        for start, end in pairwise(edges)
-    )
+    return tuple(Stretch(start, end, _offset(zone, start)) for start, end in pairwise(edges))
 
 
 def _change(zone: ZoneInfo, low: int, high: int) -> int:

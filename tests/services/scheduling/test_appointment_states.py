@@ -7,7 +7,9 @@ import pytest
 from plexus.errors import Fault
 from plexus.scheduling.v1.appointment_pb2 import Appointment, AppointmentState
 from plexus.scheduling.v1.appointment_type_pb2 import AppointmentType
-from services.scheduling.domain.appointments import Verb, gives, move
+from plexus.scheduling.v1.practitioner_pb2 import Practitioner
+from services.scheduling.domain.appointments import Verb, move
+from services.scheduling.domain.offers import gives, shortest
 
 ALLOWED = {
     ("BOOKED", Verb.RESCHEDULE): "BOOKED",
@@ -59,4 +61,15 @@ def test_a_verb_with_an_old_etag_is_refused_before_its_state_is_told() -> None:
 def test_a_type_is_given_by_whoever_has_one_of_its_specialties(
     needed: list[str], held: list[str], given: bool
 ) -> None:
-    assert gives(held, AppointmentType(specialties=needed)) is given
+    assert gives(Practitioner(specialties=held), AppointmentType(specialties=needed)) is given
+
+
+def test_the_shortest_type_is_the_first_by_code_of_several() -> None:
+    kinds = [
+        AppointmentType(code=code, duration_minutes=minutes)
+        for code, minutes in (("long", 60), ("b", 15), ("a", 15))
+    ]
+    found = shortest(kinds)
+    assert found is not None
+    assert found.code == "a"
+    assert shortest([]) is None

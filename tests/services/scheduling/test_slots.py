@@ -243,4 +243,3 @@ def test_a_window_at_the_end_of_time_has_no_slots() -> None:
     assert find({"pra_one": each}, Interval(far, far + DAY), NOW, 300, 10) == []
     assert not is_offered(each, far - far % 300, 300, NOW)
     assert not is_offered(each, 300 * 10**12, 300, NOW)
-

@@ -1,0 +1,77 @@
+"""Finds free slots: what the store knows, put before the rules."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from plexus.scheduling.v1.appointment_type_pb2 import AppointmentType
+from plexus.scheduling.v1.errors_pb2 import (
+    SCHEDULING_ERROR_CLINIC_NOT_FOUND,
+    SCHEDULING_ERROR_PRACTITIONER_NOT_FOUND,
+)
+from plexus.scheduling.v1.scheduling_service_pb2 import FindSlotsRequest
+from plexus.scheduling.v1.slot_pb2 import Slot
+from services.scheduling.desk import appointment_type
+from services.scheduling.domain.faults import fault
+from services.scheduling.domain.moments import bounds
+from services.scheduling.domain.offers import calendar_of, gives, seconds_of, shortest
+from services.scheduling.domain.slots import Opening, find, search_window
+from services.scheduling.domain.zones import Interval
+from services.scheduling.store import appointments, directory
+from services.scheduling.store.directory import Member
+
+_USUAL_LIMIT = 20
+
+
+def find_slots(tx: Connection, request: FindSlotsRequest, now: int) -> list[Slot]:
+    """The free slots that fit a request, earliest first."""
+    window = search_window(*bounds(request.window), now)
+    kind = _kind(tx, request.appointment_type_id)
+    staff = _staff(tx, request, kind) if kind else {}
+    if kind is None or not staff:
+        return []
+    seconds = seconds_of(kind)
+    ahead = Interval(max(window.start, now), max(window.end, now) + seconds)
+    taken = appointments.taken(tx, list(staff), ahead)
+    calendars = {name: calendar_of(*staff[name], taken[name]) for name in staff}
+    openings = find(calendars, window, now, seconds, request.limit or _USUAL_LIMIT)
+    return [_slot(opening, staff[opening.practitioner_id], kind) for opening in openings]
+
+
+def _kind(tx: Connection, type_id: str) -> AppointmentType | None:
+    if type_id:
+        return appointment_type(tx, type_id)
+    return shortest(directory.list_appointment_types(tx))
+
+
+def _staff(tx: Connection, request: FindSlotsRequest, kind: AppointmentType) -> dict[str, Member]:
+    """Who could give the appointment, by practitioner id."""
+    found = directory.staff(tx, request.clinic_id, request.practitioner_id)
+    if not found:
+        _check_existing(tx, request)
+    return {
+        member.practitioner.id: member
+        for member in found
+        if gives(member.practitioner, kind)
+        and (not request.specialty or request.specialty in member.practitioner.specialties)
+    }
+
+
+def _check_existing(tx: Connection, request: FindSlotsRequest) -> None:
+    clinic_id, practitioner_id = request.clinic_id, request.practitioner_id
+    if clinic_id and not directory.has_clinic(tx, clinic_id):
+        raise fault(SCHEDULING_ERROR_CLINIC_NOT_FOUND, clinic_id=clinic_id)
+    if practitioner_id and not directory.staff(tx, practitioner_id=practitioner_id):
+        raise fault(SCHEDULING_ERROR_PRACTITIONER_NOT_FOUND, practitioner_id=practitioner_id)
+
+
+def _slot(opening: Opening, member: Member, kind: AppointmentType) -> Slot:
+    slot = Slot(
+        clinic_id=member.practitioner.clinic_id,
+        practitioner_id=opening.practitioner_id,
+        appointment_type_id=kind.id,
+        time_zone=member.time_zone,
+    )
+    slot.start_time.seconds = opening.start
+    slot.end_time.seconds = opening.end
+    return slot
