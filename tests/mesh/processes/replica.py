@@ -41,7 +41,9 @@ class Records(RecordsServiceServicer):
         self._name = name
 
     def GetPatient(self, request: GetPatientRequest, context: Any) -> GetPatientResponse:
-        """Return the replica's name as the patient's id."""
+        """Return the replica's name as the patient's id. A replica named sick always fails."""
+        if self._name == "records-sick":
+            context.abort(grpc.StatusCode.INTERNAL, "sick")
         time.sleep(int("0" + request.patient_id.rpartition("_")[2]) / 1000)
         return GetPatientResponse(patient=Patient(id=self._name))
 
