@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ class Platform:
         self.home = Home.at(Path(home or os.environ.get("PLEXUS_HOME") or ".plexus"))
         self._access = Access(self.home, subject, edge_tuning(sampling))
         self._local: Channel | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Platform:
         return self
@@ -73,11 +75,13 @@ class Platform:
         sampling: float = 1.0,
         timeout: float = 60.0,
         tell: Tell = lambda _: None,
+        attached: bool = False,
     ) -> bool:
         """Start everything, and return when every replica is ready; False when it ran already.
 
         *replicas* of each service, by default what the topology says. *sampling* is the share of
         traces that services record. StartFailed leaves running what runs, to be looked into.
+        When *attached*, Ctrl-C in this terminal ends the platform; see `wait_end`.
         """
         began = time.monotonic()
         if self.is_running():
@@ -87,8 +91,9 @@ class Platform:
         starting.check_addresses(os.environ)
         self.home.make()
         tell(Step("state folder", str(self.home.path)))
-        process = starting.spawn(starting.command(self.home, path, replicas, sampling), self.home)
-        starting.await_socket(self.home, process, began + timeout)
+        line = starting.command(self.home, path, replicas, sampling)
+        self._process = starting.spawn(line, self.home, attached=attached)
+        starting.await_socket(self.home, self._process, began + timeout)
         counts = {s.name: s.replicas if replicas is None else replicas for s in services}
         self._await_start(counts, began, timeout, tell)
         return True
@@ -100,6 +105,7 @@ class Platform:
         """
         self.close()
         if not self.is_running():
+            self.wait_end()
             left = ledger.end_leftovers(self.home)
             if not left:
                 raise not_running(self.home)
@@ -107,10 +113,17 @@ class Platform:
         with self._runtime() as stub:
             stopped = stub.StopPlatform(runtime.StopPlatformRequest()).stopped
         self.close()
+        self.wait_end()
         deadline = time.monotonic() + 5.0
         while self.is_running() and time.monotonic() < deadline:
             time.sleep(_POLL / 5)
         return stopped
+
+    def wait_end(self) -> None:
+        """Wait until the runtime that `up` started here has ended; at once when it did not."""
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
 
     def processes(self) -> list[runtime.Process]:
         """Every process that should run; NotRunning."""

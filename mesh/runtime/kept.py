@@ -61,6 +61,7 @@ class Kept:
         self._held = False
         self._stopping = False
         self._wake = asyncio.Event()
+        self._ended = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -73,8 +74,11 @@ class Kept:
         if self._task is None:
             self._task = asyncio.create_task(self._keep(), name=self.name)
 
-    def send(self, number: signal.Signals, *, hold: bool = False) -> None:
-        """Send a signal, if it runs. With *hold* it is not started again until `release`."""
+    async def send(self, number: signal.Signals, *, hold: bool = False) -> None:
+        """Send a signal, if it runs. With *hold* it is not started again until `release`.
+
+        Returns from SIGKILL when the process is gone.
+        """
         if hold:
             self._held = True
             self._wake.set()
@@ -82,6 +86,8 @@ class Kept:
             return
         if number is signal.SIGTERM:
             self._become(State.STOPPING)
+        if number is signal.SIGKILL:
+            await self._ended.wait()
 
     def release(self) -> None:
         """Let a process that was held down run again."""
@@ -94,13 +100,13 @@ class Kept:
         self._wake.set()
         if self._task is None:
             return
-        self.send(signal.SIGTERM)
+        await self.send(signal.SIGTERM)
         if self._born is not None:
             # A process that was stopped by SIGSTOP takes the SIGTERM only when it goes on.
             self._born.send(signal.SIGCONT)
         _, unfinished = await asyncio.wait({self._task}, timeout=grace)
         if unfinished:
-            self.send(signal.SIGKILL)
+            await self.send(signal.SIGKILL)
             await asyncio.wait({self._task})
 
     async def _keep(self) -> None:
@@ -127,12 +133,14 @@ class Kept:
         except ProcessLookupError:
             self._born = None
         self.start_time = time.time()
+        self._ended.clear()
         self._become(State.RUNNING)
         if self._stopping or self._held:
             # It was told to go while it was being started.
             process.kill()
         code = await process.wait()
         self._born = None
+        self._ended.set()
         if not self._stopping:
             _log.info("%s ended: %s", self.name, _told(code))
 

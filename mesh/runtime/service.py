@@ -112,7 +112,7 @@ class RuntimeServicer(RuntimeServiceServicer):
             found = (
                 self._supervisor.find(request.target)
                 if again
-                else self._supervisor.send(
+                else await self._supervisor.send(
                     request.target, SIGNALS[request.signal], hold=request.hold_down
                 )
             )

@@ -72,8 +72,13 @@ def command(home: Home, topology_path: Path, replicas: int | None, sampling: flo
     ]
 
 
-def spawn(line: list[str], home: Home) -> subprocess.Popen[bytes]:
-    """Start the runtime in a session of its own: it outlives this process and its terminal."""
+def spawn(line: list[str], home: Home, *, attached: bool) -> subprocess.Popen[bytes]:
+    """Start the runtime.
+
+    Unless it is *attached* to this terminal it has a session of its own and outlives both.
+    """
+    if attached:
+        return subprocess.Popen(line, stdin=subprocess.DEVNULL)
     with home.log_of("runtime").open("ab") as log:
         return subprocess.Popen(
             line, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

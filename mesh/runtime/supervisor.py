@@ -63,11 +63,10 @@ class Supervisor:
             raise UnknownTarget(target, self._known())
         return found
 
-    def send(self, target: str, number: signal.Signals, *, hold: bool) -> list[Kept]:
+    async def send(self, target: str, number: signal.Signals, *, hold: bool) -> list[Kept]:
         """Send a signal to every process of *target*; UnknownTarget."""
         found = self.find(target)
-        for kept in found:
-            kept.send(number, hold=hold)
+        await asyncio.gather(*(kept.send(number, hold=hold) for kept in found))
         return found
 
     async def scale(self, service: str, count: int) -> list[Kept]:
@@ -77,7 +76,7 @@ class Supervisor:
         one that was held down run again, or held down by 0.
         """
         if service == CONTROL_PLANE:
-            return self._scale_control_plane(count)
+            return await self._scale_control_plane(count)
         if service not in self._replicas:
             raise UnknownTarget(service, self._known())
         self._grow(service, count)
@@ -128,11 +127,11 @@ class Supervisor:
             self._replicas[service].pop(number, None)
         self.write_ledger()
 
-    def _scale_control_plane(self, count: int) -> list[Kept]:
+    async def _scale_control_plane(self, count: int) -> list[Kept]:
         if count:
             self._control_plane.release()
         else:
-            self._control_plane.send(signal.SIGTERM, hold=True)
+            await self._control_plane.send(signal.SIGTERM, hold=True)
         return [self._control_plane]
 
     def _kept(self, spec: Spec) -> Kept:

@@ -1,0 +1,79 @@
+"""`plexus up` and `plexus down`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mesh.command.terminal import console, platform
+
+if TYPE_CHECKING:
+    from mesh.runtime.starting import Step
+
+
+def up(
+    ctx: typer.Context,
+    replicas: Annotated[
+        int | None,
+        typer.Option(
+            "--replicas",
+            "-n",
+            min=0,
+            max=32,
+            help="Replicas of each service.",
+            show_default="what the topology says",
+        ),
+    ] = None,
+    sampling: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="The share of traces that is recorded.")
+    ] = 1.0,
+    topology: Annotated[
+        Path | None,
+        typer.Option(help="What to run.", show_default="topology.toml"),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(min=1.0, help="How long to wait until all is ready, in seconds.")
+    ] = 60.0,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Stay, and stop everything on Ctrl-C.")
+    ] = False,
+) -> None:
+    """Start everything, and return when all of it is ready."""
+    out = console()
+
+    def tell(step: Step) -> None:
+        out.print(f"[green]✓[/green] {step.name:<14} [dim]{step.fact}[/dim]")
+
+    with platform(ctx) as here:
+        started = here.up(
+            replicas=replicas,
+            topology=topology,
+            sampling=sampling,
+            timeout=timeout,
+            tell=tell,
+            attached=foreground,
+        )
+        if not started:
+            out.print(f"[green]✓[/green] runs already in {here.home.path}; see `plexus status`")
+        elif foreground:
+            _stay(here.wait_end)
+
+
+def down(ctx: typer.Context) -> None:
+    """Stop everything: replicas drain first, the control plane goes last."""
+    with platform(ctx) as here:
+        stopped = here.down()
+    console().print(f"[green]✓[/green] stopped {stopped} processes")
+
+
+def _stay(wait_end: Callable[[], None]) -> None:
+    while True:
+        try:
+            wait_end()
+        except KeyboardInterrupt:
+            # The terminal has told the runtime as well; what is left is to wait for its end.
+            continue
+        return
