@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 from sqlalchemy import Connection
 
 from mesh.persistence import Database, Periodic
-from plexus.client import inbound, optional
+from plexus.client import optional
 from plexus.errors import NotFound, PlexusError
 from plexus.records.v1.records_service_pb2 import (
     GetPatientRequest,
@@ -112,7 +112,6 @@ class CoverageTask:
         return answers
 
     def _answer(self, visit: Visit, claim_id: str) -> Answer | None:
-        work = inbound()
         try:
             return self._ask_records(visit)
         except NotFound:
@@ -122,10 +121,6 @@ class CoverageTask:
             # It will not do to wait for ever, nor to stop the others: a person has to look.
             _log.warning("records refuses to tell about %s: %s", claim_id, refusal.reason)
             return None
-        finally:
-            # What is lacking is seen in the claims; nobody reads the notes of a task.
-            if work is not None:
-                work.degradations.clear()
 
     def _ask_records(self, visit: Visit) -> Answer | None:
         who = GetPatientRequest(patient_id=visit.patient_id)
