@@ -36,6 +36,11 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PATIENT = "pat_aaaaaaaa"
 
 
+def patient(number: int) -> str:
+    """The id of a patient."""
+    return f"pat_{number:08d}"
+
+
 class Records:
     """Records, as scheduling sees it."""
 
