@@ -1,6 +1,5 @@
 """A message heard: from the conversation before it to the conversation after it."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from services.triage.domain.conversation import (
@@ -17,15 +16,14 @@ from services.triage.domain.language.cues import CHILD_RELATIONS
 from services.triage.domain.language.quantities import (
     HOURS,
     Measure,
-    Quantity,
     find_age_months,
     grade,
 )
 from services.triage.domain.language.reading import Mention, Reading, read_text
 from services.triage.domain.language.tokens import normalise
+from services.triage.domain.measurements import findings_of
 from services.triage.domain.patient import MONTHS_PER_YEAR, PatientContext
 
-ADULT_VITALS_FROM = 12 * MONTHS_PER_YEAR
 _ADULT = 18 * MONTHS_PER_YEAR
 _RECENT_HOURS = 7 * HOURS["day"]
 _EVENT_COUNTS_HOURS = 30 * HOURS["day"]
@@ -101,7 +99,7 @@ def _facts_of(
         before = said.get(mention.finding)
         said[mention.finding] = _together(before, fact) if before else fact
     age = reading.age_months or conversation.age_months or (patient.age_months if patient else None)
-    for finding, fact in _measured(reading.measurements, age):
+    for finding, fact in findings_of(reading.measurements, age):
         if fact.status is Status.PRESENT or finding not in said:
             said[finding] = fact
     return said
@@ -157,54 +155,6 @@ def _is_someone_else(mention: Mention, conversation: Conversation) -> bool:
         known = conversation.relation
         return _is_relation(who) and known is not None and who != known
     return who not in (None, SELF)
-
-
-def _measured(
-    measurements: Iterable[Quantity], age_months: int | None
-) -> Iterable[tuple[str, Fact]]:
-    """Findings that follow from numbers. Thresholds: NICE NG143 (fever), NEWS2 red scores, NG136.
-
-    NEWS2 is for adults: pulse, breaths and pressure of a child under 12 are not judged by it.
-    """
-    adult = age_months is None or age_months >= ADULT_VITALS_FROM
-    present, absent = Fact(Status.PRESENT), Fact(Status.ABSENT)
-    for each in measurements:
-        value = each.value
-        match each.measure:
-            case Measure.TEMPERATURE:
-                yield from _heat(value)
-            case Measure.OXYGEN if 40 <= value <= 100:
-                yield "low_oxygen", present if value <= 91 else absent
-                if 92 <= value <= 93:
-                    yield "short_of_breath", Fact(Status.UNCERTAIN)
-            case Measure.HEART_RATE if adult and value >= 131:
-                yield "very_fast_heart_rate", present
-            case Measure.HEART_RATE if adult and 0 < value <= 40:
-                yield "very_slow_heart_rate", present
-            case Measure.HEART_RATE if value == 0:
-                yield "not_breathing", present
-            case Measure.BREATHS if adult and value >= 25:
-                yield "fast_breathing", present
-            case Measure.SYSTOLIC if adult and value <= 90:
-                yield "low_blood_pressure", present
-            case Measure.SYSTOLIC if adult and value >= 180:
-                yield "very_high_blood_pressure", present
-            case Measure.DIASTOLIC if adult and value >= 120:
-                yield "very_high_blood_pressure", present
-
-
-def _heat(celsius: float) -> Iterable[tuple[str, Fact]]:
-    present = Fact(Status.PRESENT)
-    if celsius >= 38.9:  # 102 °F, which people take as the same mark as 39 °C
-        yield "high_fever", present
-    if celsius >= 38:
-        yield "fever", present
-    elif celsius >= 37.5:
-        yield "low_grade_fever", present
-    elif celsius > 35:
-        yield "fever", Fact(Status.ABSENT)
-    else:
-        yield "low_temperature", present
 
 
 def _merge(conversation: Conversation, said: dict[str, Fact]) -> dict[str, Fact]:

@@ -14,7 +14,6 @@ from services.triage.domain.rules import (
     begun,
     doubts,
     judge_form,
-    judge_item,
     missing,
     quality_question,
 )
@@ -209,6 +208,3 @@ def _to(picture: Picture, text: str) -> str:
     if picture.conversation.about is About.OTHER:
         return f"For the person you are writing about: {text}"
     return text
-
-
-__all__ = ["MOST_QUESTIONS", "judge_item", "next_question"]

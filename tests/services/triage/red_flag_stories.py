@@ -40,6 +40,7 @@ STORIES = {
     "stroke": ("his face is drooping and his speech is slurred", "his speech is not slurred"),
     "acute_confusion": ("my mother is suddenly confused", "my mother is not confused"),
     "thunderclap_headache": ("sudden severe headache", "I have a headache"),
+    "severe_headache": ("a terrible headache for 2 days", "a slight headache for 2 days"),
     "headache_with_danger_signs": ("headache and confusion", "headache but no confusion"),
     "meningitis": (
         "fever, headache and a stiff neck",

@@ -121,19 +121,22 @@ def test_doubt_about_any_finding_of_a_red_flag_asks_or_escalates(rule: RedFlag, 
                     doubt.status, doubt.doubt, quality.severity, quality.hours, quality.sudden
                 )
                 conversation = begin(About.OTHER).with_facts({**facts, doubted: unsure})
-                assert_asks_or_escalates(conversation, patient, rule)
+                assert_asks_or_escalates(conversation, patient, rule, doubted)
 
 
 def assert_asks_or_escalates(
-    conversation: Conversation, patient: PatientContext, rule: RedFlag
+    conversation: Conversation, patient: PatientContext, rule: RedFlag, doubted: str
 ) -> None:
+    """Unsure of the finding in doubt, no to everything else: the flag must still be acted on."""
     result = assess(conversation, patient)
     assert result.urgency <= rule.urgency or result.question is not None
     for _ in range(30):
-        if result.question is None:
+        if result.question is None or result.urgency <= rule.urgency:
             break
-        conversation, result = converse(ask(conversation, patient), "not sure", patient)
-    assert result.question is None
+        asked = ask(conversation, patient)
+        about = asked.pending.findings if asked.pending else ()
+        reply = "not sure" if doubted in about or about == () else "no"
+        conversation, result = converse(asked, reply, patient)
     assert result.urgency <= rule.urgency
 
 

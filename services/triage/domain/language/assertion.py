@@ -188,7 +188,9 @@ def _negation(sentence: _Sentence, span: Span, before: range, after: range) -> S
     listed = sentence.cues_in(before, cues.NO)
     direct = [r for r in sentence.cues_in(before, cues.NOT) if not _covered(r, listed)]
     verdict: Status | None = None
-    if denial:
+    if _is_doubled(sentence, sorted([*listed, *direct], key=lambda r: r.start)):
+        verdict = Status.UNCERTAIN
+    elif denial:
         verdict = Status.ABSENT
     elif listed:
         verdict = _list_verdict(sentence, listed[-1].stop, span)
@@ -201,9 +203,20 @@ def _negation(sentence: _Sentence, span: Span, before: range, after: range) -> S
     return verdict and _like_never_before(sentence, after, verdict)
 
 
+def _is_doubled(sentence: _Sentence, negations: list[range]) -> bool:
+    """Two negatives with nothing listed between them: "it's not that I don't have pain"."""
+    return any(
+        not any(sentence.words[i] in (",", "and", "or") or i in sentence.own
+                for i in range(first.stop, second.start))
+        for first, second in pairwise(negations)
+    )  # fmt: skip
+
+
 def _no_longer(sentence: _Sentence, before: range, after: range) -> bool:
-    """ "I don't have it any more", "no more pain": it was there."""
+    """ "I don't have it any more", "no more pain", "not at the moment": it was there."""
     later = sentence.words[after.start : after.stop]
+    if cues.find_cues(later, cues.FOR_NOW, set()):
+        return True
     if "anymore" in later or ("any", "more") in pairwise(later):
         return True
     earlier = set(pairwise(sentence.words[before.start : before.stop]))

@@ -98,6 +98,7 @@ NOT_PAST = _cues(
     still, again, until, before it, not quite
     """
 )  # fmt: skip
+FOR_NOW = _cues("at the moment, right now, currently, at present, for now")
 BACK = _cues(
     "came|come|comes|coming|keeps|is|are|now back, returned, returns, back again, back now"
 )

@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from services.triage.domain.language.assertion import (
-    OTHER,
-    SELF,
     Asserted,
     Status,
     assert_sentence,
@@ -175,6 +173,3 @@ def _with(mention: Mention, quantity: Quantity) -> Mention:
 def _speaker(placed: list[_Placed], last: str | None) -> str | None:
     subjects = [each.mention.subject for each in placed if each.mention.subject]
     return subjects[0] if subjects else last
-
-
-__all__ = ["OTHER", "SELF", "Mention", "Reading", "Status", "read_text"]
