@@ -107,7 +107,7 @@ def _explain(error: Exception) -> int:
 
 def _of_call(error: Exception) -> Mistake | None:
     # Only what was imported already can have been raised.
-    if "plexus.errors" not in sys.modules:
+    if "plexus.contract" not in sys.modules:
         return None
     from mesh.command.refusals import mistake_of
 

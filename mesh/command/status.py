@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from plexus.mesh.v1.replica_pb2 import Replica
     from plexus.mesh.v1.runtime_service_pb2 import Process
 
+_GOOD = frozenset({"ready", "running"})
 _COLOURS = {
     "ready": "green",
     "running": "green",
@@ -57,29 +59,31 @@ def status(
 def _table(processes: Sequence[Process], mesh: GetMeshStatusResponse | None) -> Table:
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("service", "replica", "health", "certificate", "breakers", "version"):
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("service", no_wrap=True)
+    for column in ("health", "certificate", "breakers", "version"):
         table.add_column(column)
     table.add_column("restarts", justify="right")
     table.add_column("pid", justify="right")
     replicas = {replica.name: replica for replica in mesh.replicas} if mesh else {}
-    shown = ""
-    for process in processes:
-        replica = replicas.get(process.name)
-        service = process.service or process.name
-        health = _health(process, replica, known=mesh is not None)
-        colour = _COLOURS.get(health, "yellow")
-        table.add_row(
-            "" if service == shown else service,
-            process.name if process.service else "",
-            f"[{colour}]{health}[/{colour}]",
-            _life(replica),
-            _breakers(replica),
-            replica.version if replica else "",
-            str(process.restarts),
-            str(process.pid or "-"),
-        )
-        shown = service
+    for service, group in groupby(processes, key=lambda process: process.service):
+        rows = [
+            (process, replicas.get(process.name), _health_of(process, replicas, mesh))
+            for process in group
+        ]
+        if service:
+            good = sum(health in _GOOD for _, _, health in rows)
+            table.add_row(f"[bold]{service}[/bold]", f"[dim]{good} of {len(rows)}[/dim]")
+        for process, replica, health in rows:
+            table.add_row(
+                f"  {process.name}" if service else f"[bold]{process.name}[/bold]",
+                f"[{_COLOURS.get(health, 'yellow')}]{health}[/]",
+                _life(replica),
+                _breakers(replica),
+                replica.version if replica else "",
+                str(process.restarts),
+                str(process.pid or "-"),
+            )
     return table
 
 
@@ -101,11 +105,14 @@ def _lines(mesh: GetMeshStatusResponse | None, problem: str) -> Iterable[str]:
         yield f"[red]✗[/red] {escape(refused)}"
 
 
-def _health(process: Process, replica: Replica | None, *, known: bool) -> str:
+def _health_of(
+    process: Process, replicas: Mapping[str, Replica], mesh: GetMeshStatusResponse | None
+) -> str:
     """What the mesh says of a process that runs, and what the runtime says of one that does not."""
     state = _name(process, "state")
-    if state != "running" or not process.service or not known:
+    if state != "running" or not process.service or mesh is None:
         return state
+    replica = replicas.get(process.name)
     if replica is None or replica.pid != process.pid:
         return "starting"
     return _name(replica, "state")
