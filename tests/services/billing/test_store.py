@@ -36,7 +36,7 @@ def test_the_database_refuses_to_change_what_was_entered(
     practice.complete(1)
     practice.ask_records()
     practice.pay(practice.submit(practice.claim(1)), Payer.PAYER_PATIENT, 10)
-    with pytest.raises(sa.exc.IntegrityError, match=f"{table}.*append.only"):
+    with pytest.raises(sa.exc.IntegrityError, match=rf"{table}.*append.only"):
         with practice.database.write() as tx:
             tx.execute(sa.text(statement.format(table=table)))
 
@@ -48,7 +48,7 @@ def test_the_database_refuses_what_goes_around_update_and_delete(practice: Pract
         if practice.database.is_sqlite
         else "TRUNCATE ledger_entries"
     )
-    with pytest.raises(sa.exc.IntegrityError, match="ledger_entries.*append.only"):
+    with pytest.raises(sa.exc.IntegrityError, match=r"ledger_entries.*append.only"):
         with practice.database.write() as tx:
             tx.execute(sa.text(statement))
 
