@@ -11,6 +11,7 @@ STORIES = {
         "I ate peanuts and my throat is closing",
         "I ate peanuts and have a runny nose",
     ),
+    "face_or_throat_swelling": ("my tongue is swelling", "my ankle is swelling"),
     "severe_asthma_attack": ("my inhaler is not helping", "I need my asthma inhaler refilled"),
     "breathing_difficulty": ("I am short of breath", "I am not short of breath"),
     "acute_coronary_syndrome": (

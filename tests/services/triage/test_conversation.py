@@ -103,6 +103,17 @@ def test_another_persons_red_flag_is_asked_about_when_the_writer_is_the_patient(
     assert Limit.SOMEONE_ELSE in result.limits
 
 
+@pytest.mark.parametrize("words", ["I'm a 54 year old man with", "I am a woman of 30 and have"])
+def test_someone_describing_themselves_is_the_patient(words: str) -> None:
+    assert talk(f"{words} chest pain")[0].about is About.SELF
+
+
+def test_a_child_named_only_by_age_is_the_one_spoken_of() -> None:
+    conversation, result = talk("my 3 year old drank bleach")
+    assert (conversation.about, conversation.age_months) == (About.OTHER, 36)
+    assert result.urgency is Urgency.IMMEDIATE
+
+
 def test_a_grown_up_chart_does_not_become_a_childs() -> None:
     _, result = talk("my baby has a fever and is very drowsy", patient=ADULT)
     assert result.question is not None

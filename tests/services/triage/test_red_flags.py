@@ -72,6 +72,13 @@ def test_the_chart_makes_a_symptom_a_red_flag(
     assert rule not in fired(text, PatientContext(age_months=30 * 12, sex=Sex.MALE))
 
 
+DOUBTS = (
+    Fact(Status.UNCERTAIN),
+    Fact(Status.PAST, doubt=True),
+    Fact(Status.FAMILY, doubt=True),
+)
+
+
 def held(item: Item) -> Fact:
     return Fact(
         Status.PRESENT,
@@ -110,12 +117,9 @@ def test_every_form_of_a_rule_can_fire(rule: RedFlag, form: Form) -> None:
 def test_doubt_about_any_finding_of_a_red_flag_asks_or_escalates(rule: RedFlag, form: Form) -> None:
     for chosen in form.any_of or (None,):
         facts, patient = settled(form, chosen)
+        first = chosen is None or chosen is form.any_of[0]
         for doubted in facts:
-            for doubt in (
-                Fact(Status.UNCERTAIN),
-                Fact(Status.PAST, doubt=True),
-                Fact(Status.FAMILY, doubt=True),
-            ):
+            for doubt in DOUBTS if first else DOUBTS[:1]:
                 quality = facts[doubted]
                 unsure = Fact(
                     doubt.status, doubt.doubt, quality.severity, quality.hours, quality.sudden

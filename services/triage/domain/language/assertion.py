@@ -105,7 +105,11 @@ def _subjects(sentence: _Sentence, inherited: str | None) -> list[str | None]:
     current, out = inherited, []
     for index, word in enumerate(sentence.words):
         following = sentence.words[index + 1] if index + 1 < len(sentence.words) else ""
-        if word in cues.RELATIONS and not _is_company(sentence.words, index):
+        if _is_aged_child(sentence.words, index):
+            current = "child"
+        elif word in cues.PERSONS and "i" in sentence.words[:index]:
+            current = SELF
+        elif word in cues.RELATIONS and not _is_company(sentence.words, index):
             current = cues.SAME_RELATION.get(word, word)
         elif word in cues.OTHER_WORDS:
             current = current if current not in (None, SELF) else OTHER
@@ -113,6 +117,11 @@ def _subjects(sentence: _Sentence, inherited: str | None) -> list[str | None]:
             current = SELF
         out.append(current)
     return out
+
+
+def _is_aged_child(words: tuple[str, ...], index: int) -> bool:
+    """ "my 3 year old": a child, without the word."""
+    return words[index] == "old" and bool({"my", "our"} & set(words[max(0, index - 3) : index]))
 
 
 def _introduces_relation(word: str, following: str, sentence: _Sentence, index: int) -> bool:

@@ -136,6 +136,8 @@ SAME_RELATION = {
     "grandma": "grandmother", "granny": "grandmother", "nan": "grandmother", "grandpa": "grandfather",
     "grandad": "grandfather",
 }  # fmt: skip
+# Said of oneself too: "I am a 54 year old man".
+PERSONS = words("guy lady man woman boy girl student teenager stranger guest")
 CHILD_RELATIONS = words(
     """
     son daughter child baby children kids grandson granddaughter
