@@ -5,15 +5,21 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
+from mesh.host import Parts
+from mesh.persistence import Database
 from plexus.billing.v1 import billing_service_pb2 as api
 from plexus.billing.v1.claim_pb2 import Claim, ClaimState
 from plexus.billing.v1.ledger_entry_pb2 import Account
 from plexus.billing.v1.payment_pb2 import Payer
+from plexus.client import channel
+from plexus.contract import load
 from plexus.errors import Conflict, Invalid, NotFound, PlexusError, Unmet
+from services.billing.service import build
 from tests.services.billing.practice import Practice, appointment_id, patient_id
 
 PATIENT, INSURER = Payer.PAYER_PATIENT, Payer.PAYER_INSURER
@@ -235,3 +241,13 @@ def test_whatever_callers_do_balances_are_claims_minus_payments(
         assert (charged, received) == (total, paid)
         assert by_patient + by_insurer == total - paid
         assert min(by_patient, by_insurer) >= 0
+
+
+def test_the_service_is_built_with_the_tasks_its_contract_states(database: Database) -> None:
+    with ExitStack() as opened:
+        channels = {name: channel("localhost:1") for name in ("records", "scheduling")}
+        for each in channels.values():
+            opened.enter_context(each)
+        built = build(Parts("billing", database, channels=channels))
+    (stated,) = load().workloads["billing"]
+    assert [task.name for task in built.tasks] == [task.name for task in stated.tasks]
