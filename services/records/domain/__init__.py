@@ -1,0 +1,1 @@
+"""The rules of records, without I/O: ids, versions, names to search by, coverages that are one."""
