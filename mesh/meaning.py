@@ -60,7 +60,7 @@ CLIENT_KEEPALIVE_TIMEOUT: Final = 2.0
 # only when it lasts, since a busy process answers late.
 PROBE_INTERVAL: Final = 0.05
 PROBE_INTERVAL_MOST: Final = 1.0
-PROBE_TIMEOUT: Final = 0.5
+PROBE_TIMEOUT: Final = 0.7
 PROBE_UNANSWERED: Final = 1.0
 
 # Drain. How long the control plane waits for every client to have seen DRAINING, and how long a

@@ -59,7 +59,8 @@ class Prober:
             ("grpc.use_local_subchannel_pool", 1),
             ("grpc.enable_retries", 0),
         ]
-        target = f"{endpoint.host}:{endpoint.port}"
+        host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+        target = f"{host}:{endpoint.port}"
         async with grpc.aio.secure_channel(target, self._credentials(), options) as channel:
             try:
                 health: Any = HealthStub(channel)

@@ -162,10 +162,10 @@ class Registry:
             else:
                 silent_since = silent_since or asked
                 pause = meaning.PROBE_INTERVAL
-                if sign is Sign.GONE:
-                    self._remove(lease, "gone")
-                elif time.monotonic() - silent_since >= meaning.PROBE_UNANSWERED:
-                    self._remove(lease, "silent")
+                lasts = time.monotonic() - silent_since >= meaning.PROBE_UNANSWERED
+                if sign is Sign.GONE or lasts:
+                    self._remove(lease, sign.value)
+                    return
             await asyncio.sleep(pause)
 
     def _holds(self, lease: Lease) -> bool:

@@ -179,7 +179,7 @@ def test_a_replica_at_which_everything_fails_is_ejected_though_there_are_only_tw
     mesh.start_replica("records-1")
     mesh.start_replica("records-sick")
     caller = mesh.start_caller()
-    caller.ask("load 2")
+    caller.ask("load 2 pat_5")
     until(lambda: any(o.startswith("INTERNAL") for o in caller.ask("count")), "a failure")
     until(
         lambda: (

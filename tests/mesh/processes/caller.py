@@ -1,7 +1,7 @@
 """A real gRPC client of the mesh, told what to do on its standard input, one command a line.
 
-`call PATIENT_ID` makes one call; `load THREADS` calls without a pause until `stop`. Each command
-is answered by one line of JSON: how many calls ended how, and who answered them.
+`call PATIENT_ID` makes one call; `load THREADS PATIENT_ID` calls without a pause until `stop`. Each
+command is answered by one line of JSON: how many calls ended how, and who answered them.
 """
 
 from __future__ import annotations
@@ -52,8 +52,10 @@ class _Client:
         elif command == "load":
             self._counts = Counter()
             self._stop.clear()
+            threads, _, patient_id = argument.partition(" ")
             self._threads = [
-                threading.Thread(target=self._load, daemon=True) for _ in range(int(argument))
+                threading.Thread(target=self._load, args=(patient_id,), daemon=True)
+                for _ in range(int(threads))
             ]
             for thread in self._threads:
                 thread.start()
@@ -64,9 +66,9 @@ class _Client:
         with self._lock:
             return dict(self._counts)
 
-    def _load(self) -> None:
+    def _load(self, patient_id: str) -> None:
         while not self._stop.is_set():
-            self._call("pat_5")
+            self._call(patient_id)
 
     def _call(self, patient_id: str) -> None:
         import grpc
