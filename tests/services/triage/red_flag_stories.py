@@ -99,6 +99,10 @@ STORIES = {
         "I'm 34 weeks pregnant with a headache and blurred vision",
         "I'm not pregnant and have a headache",
     ),
+    "fever_in_pregnancy_or_after_birth": (
+        "I am pregnant with a temperature of 39.4",
+        "I am pregnant, my temperature is 36.9",
+    ),
     "reduced_fetal_movement": ("my baby is kicking less", "my baby is kicking a lot"),
     "labour_or_waters": ("I'm pregnant and my waters broke", "I'm pregnant, no contractions"),
     "testicular_torsion": ("my testicle hurts", "my knee hurts"),
