@@ -1,0 +1,78 @@
+"""Takes processes away and brings them back, and measures what a caller notices."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Collection
+
+from demo.audit import count_claims
+from demo.observations import Observations
+from mesh.runtime.client import Platform
+from plexus.billing.v1 import billing_service_pb2 as billing
+from plexus.billing.v1.billing_service_pb2_grpc import BillingServiceStub
+from plexus.errors import DependencyUnavailable, PlexusError
+
+_PAUSE = 0.005
+_POLL = 0.05
+_LONGEST_RESTORE = 20.0
+
+
+def kill(platform: Platform, target: str, *, hold_down: bool) -> list[str]:
+    """SIGKILL to a process, or to every replica of a service; their names."""
+    found = platform.signal(target, signal.SIGKILL, hold_down=hold_down)
+    return [process.name for process in found]
+
+
+def measure_breaker(office: BillingServiceStub, calls: int, patience: float) -> list[float]:
+    """Call dead billing until its breaker has answered *calls* times; each answer in milliseconds.
+
+    Calls that the breaker let through, until it opened and as its probes, are not counted.
+    """
+    answers: list[float] = []
+    request = billing.ListClaimsRequest(page_size=1)
+    deadline = time.monotonic() + patience
+    while len(answers) < calls and time.monotonic() < deadline:
+        began = time.perf_counter()
+        try:
+            office.ListClaims(request)
+        except DependencyUnavailable:
+            answers.append((time.perf_counter() - began) * 1000)
+        except PlexusError:
+            pass
+        time.sleep(_PAUSE)
+    return answers
+
+
+def restore(platform: Platform, office: BillingServiceStub, replicas: int) -> float:
+    """Start billing again; the seconds until a caller outside has an answer from it."""
+    began = time.monotonic()
+    platform.scale("billing", replicas)
+    request = billing.ListClaimsRequest(page_size=1)
+    while True:
+        try:
+            office.ListClaims(request)
+            return time.monotonic() - began
+        except PlexusError:
+            if time.monotonic() - began > _LONGEST_RESTORE:
+                raise
+        time.sleep(_POLL)
+
+
+def await_claims(
+    office: BillingServiceStub,
+    appointments: Collection[str],
+    observations: Observations,
+    patience: float,
+) -> float | None:
+    """The seconds until all *appointments* have a claim; None when that takes longer."""
+    began = time.monotonic()
+    wanted = frozenset(appointments)
+    while True:
+        claimed = frozenset(count_claims(office))
+        observations.claimed(claimed & wanted)
+        if wanted <= claimed:
+            return time.monotonic() - began
+        if time.monotonic() - began > patience:
+            return None
+        time.sleep(4 * _POLL)

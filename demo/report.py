@@ -1,0 +1,110 @@
+"""The end of the demo: a summary of one screen for people, and the same as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from demo.panels import INDENT, colour, percent
+from demo.promises import Facts, Journey, Phase, Promise, held, report
+from demo.story import Ending
+from demo.traces import Branch
+
+_TIMELINE = 24
+
+
+def summarize(ending: Ending, promises: Sequence[Promise], seconds: float) -> RenderableType:
+    """Availability, promises, one trace, and the verdict."""
+    return Group(
+        Text(),
+        _availability(ending.facts),
+        Text(),
+        _recovery(ending),
+        Text(),
+        _promises(promises),
+        Text(),
+        _trace(ending.trace),
+        Text(),
+        _verdict(promises, seconds),
+    )
+
+
+def write_json(path: Path, facts: Facts) -> None:
+    """The facts as JSON."""
+    path.write_text(json.dumps(report(facts), indent=2) + "\n", encoding="utf-8")
+
+
+def _availability(facts: Facts) -> RenderableType:
+    table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="dim")
+    table.add_column(INDENT + "available")
+    for phase in Phase:
+        table.add_column(str(phase), justify="right", min_width=9)
+    table.add_column("")
+    for journey in Journey:
+        shares = [facts.availability(journey, phase) for phase in Phase]
+        cells = [Text(percent(share), colour(share)) for share in shares]
+        tried = sum(tally.tried for (which, _), tally in facts.tallies.items() if which is journey)
+        table.add_row(Text(INDENT + journey, "bold"), *cells, Text(f"{tried} tries", "dim"))
+    return table
+
+
+def _recovery(ending: Ending) -> RenderableType:
+    caught_up = (
+        "did not catch up in time"
+        if ending.caught_up_in is None
+        else f"had caught up {ending.caught_up_in:.1f} s later"
+    )
+    return Text(
+        f"{INDENT}Billing answered {ending.restored_in:.1f} s after it was started again and "
+        f"{caught_up}; {ending.waited} appointments had waited."
+    )
+
+
+def _promises(promises: Sequence[Promise]) -> RenderableType:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
+    for promise in promises:
+        mark = Text(INDENT + "✓", "green") if promise.held else Text(INDENT + "✗", "bold red")
+        table.add_row(mark, promise.words, Text(promise.seen, "dim" if promise.held else "red"))
+    return table
+
+
+def _trace(roots: Sequence[Branch]) -> RenderableType:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
+    longest = max((root.start + root.length for root in roots), default=0.0)
+    for root in roots:
+        for depth, branch in root.walk():
+            stem = "   " * (depth - 1) + "└─ " if depth else ""
+            table.add_row(
+                Text.assemble(INDENT, (stem, "dim"), (branch.service, "bold")),
+                branch.name.rpartition(".")[2],
+                Text(f"{branch.length:.1f} ms", "dim", justify="right"),
+                Text(_timeline(branch, longest), "cyan" if branch.status == "OK" else "red"),
+            )
+    return table
+
+
+def _timeline(branch: Branch, longest: float) -> str:
+    scale = _TIMELINE / longest if longest else 0.0
+    start = min(round(branch.start * scale), _TIMELINE - 1)
+    return " " * start + "━" * max(1, round(branch.length * scale))
+
+
+def _verdict(promises: Sequence[Promise], seconds: float) -> RenderableType:
+    if held(promises):
+        return Text(f"{INDENT}All {len(promises)} promises held, in {seconds:.0f} s.", "bold green")
+    broken = sum(not promise.held for promise in promises)
+    return Text(f"{INDENT}{broken} of {len(promises)} promises broken.", "bold red")
+
+
+def directions(home: Path) -> RenderableType:
+    """How to go on with a platform that was left running."""
+    return Text(
+        f"{INDENT}It still runs. Look: plexus --home {home} status\n"
+        f"{INDENT}{'':<17}Stop: plexus --home {home} down\n",
+        no_wrap=True,
+    )

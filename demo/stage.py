@@ -1,0 +1,84 @@
+"""Where the demo plays: a state folder of its own, and an end to every process in it, come what may."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from mesh.runtime.client import Platform
+from mesh.runtime.errors import Mistake
+
+_BOOTSTRAPS = ("GRPC_XDS_BOOTSTRAP", "GRPC_XDS_BOOTSTRAP_CONFIG")
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_LONGEST_BIRTH = 3.0
+
+
+def forget_platform(environ: MutableMapping[str, str]) -> None:
+    """Leave nothing in the environment that leads to a platform, or a database, of the user's."""
+    for name in [name for name in environ if name.startswith("PLEXUS_") or name in _BOOTSTRAPS]:
+        if name != "PLEXUS_DEBUG":
+            del environ[name]
+
+
+@contextmanager
+def private_platform(*, keep: bool) -> Iterator[Platform]:
+    """A platform in a new folder, which does not run yet.
+
+    At the end everything that runs in it is stopped and the folder removed, unless *keep* and nothing
+    failed. SIGTERM and SIGHUP end the demo as Ctrl-C does.
+    """
+    forget_platform(os.environ)
+    folder = Path(tempfile.mkdtemp(prefix="plexus-demo-"))
+    platform = Platform(folder, subject="demo")
+    before = {number: signal.signal(number, _interrupt) for number in _ENDINGS}
+    kept = False
+    try:
+        yield platform
+        kept = keep
+    finally:
+        for number in _ENDINGS:
+            signal.signal(number, signal.SIG_IGN)
+        if kept:
+            platform.close()
+        else:
+            _end(platform)
+            shutil.rmtree(folder, ignore_errors=True)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(platform: Platform) -> None:
+    _await_birth(platform)
+    try:
+        platform.down()
+    except Mistake:
+        # It never ran, or ended by itself.
+        platform.close()
+    _remove_link(platform)
+
+
+def _await_birth(platform: Platform) -> None:
+    """A runtime that was started the moment before holds its folder only a moment later."""
+    if not platform.home.log_of("runtime").exists():
+        return
+    deadline = time.monotonic() + _LONGEST_BIRTH
+    while not platform.is_running() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _remove_link(platform: Platform) -> None:
+    if platform.home.sockets != platform.home.path:
+        platform.home.sockets.unlink(missing_ok=True)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    raise KeyboardInterrupt

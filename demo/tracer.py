@@ -1,0 +1,54 @@
+"""Follows one chat with triage through every service it touches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from demo.journeys import STORIES
+from demo.traces import Branch, grow, services_of, simplify
+from mesh.runtime.client import Platform
+from mesh.runtime.errors import TraceUnknown
+from mesh.runtime.tracing import traced
+from mesh.topology import EDGE
+from observability import tracing
+from plexus.mesh.v1.runtime_service_pb2 import Span
+from plexus.triage.v1 import triage_service_pb2 as triage
+from plexus.triage.v1.triage_service_pb2_grpc import TriageServiceStub
+
+_STORY = STORIES[1]
+_POLL = 0.1
+_SETTLED = 0.6
+_LONGEST = 4.0
+
+
+def trace_chat(
+    platform: Platform, desk: TriageServiceStub, patients: Sequence[str]
+) -> tuple[list[str], tuple[Branch, ...]]:
+    """The services in the trace of one message to triage, this caller first, and its tree."""
+    tracing.configure(EDGE, EDGE, f"unix:{platform.home.traces_socket}")
+    begun = desk.StartConversation(triage.StartConversationRequest(patient_id=patients[0]))
+    with traced() as trace_id:
+        desk.SendMessage(
+            triage.SendMessageRequest(conversation_id=begun.conversation.id, text=_STORY)
+        )
+    tracing.flush()
+    spans = _await_spans(platform, trace_id)
+    return services_of(spans), tuple(map(simplify, grow(spans)))
+
+
+def _await_spans(platform: Platform, trace_id: str) -> Sequence[Span]:
+    """The spans, when no more have come for a while: each process sends its own."""
+    found: Sequence[Span] = ()
+    began = changed = time.monotonic()
+    while time.monotonic() - began < _LONGEST:
+        try:
+            now = platform.trace(trace_id)
+        except TraceUnknown:
+            now = []
+        if len(now) != len(found):
+            found, changed = now, time.monotonic()
+        if found and time.monotonic() - changed > _SETTLED:
+            break
+        time.sleep(_POLL)
+    return found
