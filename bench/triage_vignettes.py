@@ -6,8 +6,10 @@ levels, which are ours one to one. Under-triage is a level less urgent than the 
 a more urgent one.
 
 Each story is one message, without the follow-up questions a real conversation has, once in words
-only and once with the vital signs written out. Every third story was read while the engine was
-made; the others were not ("unread"), and are reported apart.
+only and once with the vital signs written out. The rules and words were
+tuned on every third story. The text of the others was not read ("unread"), though for the five of
+them still under-triaged as emergencies the recognised findings were, and the handling of bleeding
+and of fever in pregnancy followed from that.
 """
 
 import json
