@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import Connection
 
 from plexus.scheduling.v1.appointment_type_pb2 import AppointmentType
@@ -15,7 +17,7 @@ from services.scheduling.desk import appointment_type
 from services.scheduling.domain.faults import fault
 from services.scheduling.domain.moments import bounds
 from services.scheduling.domain.offers import calendar_of, gives, seconds_of, shortest
-from services.scheduling.domain.slots import Opening, find, search_window
+from services.scheduling.domain.slots import Opening, find, search_window, stages
 from services.scheduling.domain.zones import Interval
 from services.scheduling.store import appointments, directory
 from services.scheduling.store.directory import Member
@@ -30,12 +32,23 @@ def find_slots(tx: Connection, request: FindSlotsRequest, now: int) -> list[Slot
     staff = _staff(tx, request, kind) if kind else {}
     if kind is None or not staff:
         return []
-    seconds = seconds_of(kind)
-    ahead = Interval(max(window.start, now), max(window.end, now) + seconds)
-    taken = appointments.taken(tx, list(staff), ahead)
-    calendars = {name: calendar_of(*staff[name], taken[name]) for name in staff}
-    openings = find(calendars, window, now, seconds, request.limit or _USUAL_LIMIT)
+    ahead = Interval(max(window.start, now), window.end)
+    limit = request.limit or _USUAL_LIMIT
+    openings = _openings(tx, staff, ahead, seconds_of(kind), limit)
     return [_slot(opening, staff[opening.practitioner_id], kind) for opening in openings]
+
+
+def _openings(
+    tx: Connection, staff: Mapping[str, Member], window: Interval, seconds: int, limit: int
+) -> list[Opening]:
+    calendars = {name: calendar_of(*member) for name, member in staff.items()}
+    found: list[Opening] = []
+    for stage in stages(window):
+        taken = appointments.taken(tx, list(staff), Interval(stage.start, stage.end + seconds))
+        found += find(calendars, taken, stage, seconds, limit - len(found))
+        if len(found) == limit:
+            break
+    return found
 
 
 def _kind(tx: Connection, type_id: str) -> AppointmentType | None:

@@ -16,7 +16,7 @@ from plexus.scheduling.v1.practitioner_pb2 import Practitioner
 from services.scheduling.domain.faults import fault
 from services.scheduling.domain.hours import hours_of
 from services.scheduling.domain.slots import Calendar, is_offered
-from services.scheduling.domain.zones import MINUTE, Interval
+from services.scheduling.domain.zones import MINUTE
 
 
 def gives(practitioner: Practitioner, kind: AppointmentType) -> bool:
@@ -35,11 +35,9 @@ def seconds_of(kind: AppointmentType) -> int:
     return kind.duration_minutes * MINUTE
 
 
-def calendar_of(
-    practitioner: Practitioner, time_zone: str, taken: Sequence[Interval] = ()
-) -> Calendar:
+def calendar_of(practitioner: Practitioner, time_zone: str) -> Calendar:
     """The calendar of a practitioner at a clinic in *time_zone*."""
-    return Calendar(ZoneInfo(time_zone), hours_of(practitioner), taken)
+    return Calendar(ZoneInfo(time_zone), hours_of(practitioner))
 
 
 def check_offer(

@@ -17,13 +17,17 @@ from zoneinfo import ZoneInfo
 from plexus.scheduling.v1.errors_pb2 import SCHEDULING_ERROR_WINDOW_INVALID
 from services.scheduling.domain.faults import fault
 from services.scheduling.domain.hours import Hours
-from services.scheduling.domain.zones import DAY, Interval, instants
+from services.scheduling.domain.zones import DAY, MINUTE, Interval, instants
 
 CELL = 300
 """Seconds of the grid that appointments begin and end on."""
 
+LONGEST_APPOINTMENT = 480 * MINUTE
+"""What `AppointmentType.duration_minutes` allows."""
+
 USUAL_WINDOW = 14 * DAY
 LONGEST_WINDOW = 60 * DAY
+_FIRST_STAGE = 2 * DAY
 
 # The calendar of the standard library ends with the year 9999; a zone needs days to spare.
 _LAST = 253_370_764_800
@@ -39,14 +43,10 @@ class Opening(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """What decides about a practitioner's slots: hours, the clinic's zone, and what is taken.
-
-    *taken* is sorted and does not overlap.
-    """
+    """When a practitioner works: their hours, by the clock of the clinic's zone."""
 
     zone: ZoneInfo
     hours: Hours
-    taken: Sequence[Interval] = ()
 
 
 def search_window(start: int | None, end: int | None, now: int) -> Interval:
@@ -61,15 +61,32 @@ def search_window(start: int | None, end: int | None, now: int) -> Interval:
     return Interval(first, last)
 
 
-def find(
-    calendars: Mapping[str, Calendar], window: Interval, now: int, seconds: int, limit: int
-) -> list[Opening]:
-    """The first *limit* openings of *seconds* each that begin within *window* and not before *now*.
+def stages(window: Interval) -> Iterator[Interval]:
+    """The window in parts, each twice as long as the one before: who looks for the earliest slots
+    seldom has to look far."""
+    start, length = window.start, _FIRST_STAGE
+    while start < window.end:
+        end = min(start + length, window.end)
+        yield Interval(start, end)
+        start, length = end, length * 2
 
-    Earliest first; at one time, by practitioner id.
+
+def find(
+    calendars: Mapping[str, Calendar],
+    taken: Mapping[str, Sequence[Interval]],
+    window: Interval,
+    seconds: int,
+    limit: int,
+) -> list[Opening]:
+    """The first *limit* openings of *seconds* each that begin within *window*.
+
+    Earliest first; at one time, by practitioner id. What is *taken* of a practitioner's time is
+    sorted and does not overlap.
     """
-    ahead = Interval(max(window.start, now), window.end)
-    each = [_openings(name, calendar, ahead, seconds) for name, calendar in calendars.items()]
+    each = [
+        _openings(name, calendar, taken.get(name, ()), window, seconds)
+        for name, calendar in calendars.items()
+    ]
     return list(islice(heapq.merge(*each), limit))
 
 
@@ -103,9 +120,11 @@ def worked(calendar: Calendar, window: Interval) -> list[Interval]:
     return sorted(spans)
 
 
-def _openings(name: str, calendar: Calendar, window: Interval, seconds: int) -> Iterator[Opening]:
-    starts = [taken.start for taken in calendar.taken]
-    ends = [taken.end for taken in calendar.taken]
+def _openings(
+    name: str, calendar: Calendar, taken: Sequence[Interval], window: Interval, seconds: int
+) -> Iterator[Opening]:
+    starts = [interval.start for interval in taken]
+    ends = [interval.end for interval in taken]
     for span in worked(calendar, window):
         # Only a clock that once changed off the five-minute mark makes a span begin off it.
         first = _ceiling(span.start, CELL)

@@ -11,15 +11,17 @@ from sqlalchemy import Connection
 
 from plexus.scheduling.v1.appointment_event_pb2 import AppointmentChange, AppointmentEvent
 from plexus.scheduling.v1.appointment_pb2 import Appointment, PatientVerification
-from services.scheduling.domain.slots import CELL, cells
+from services.scheduling.domain.slots import CELL, LONGEST_APPOINTMENT, cells
 from services.scheduling.domain.zones import Interval
 from services.scheduling.store.tables import appointments, events, occupied
 
 # The primary key is what decides, and a conflict of two transactions waits for the first to end.
 _OCCUPY = sa.text(
-    "INSERT INTO occupied (practitioner_id, cell, appointment_id)"
-    " VALUES (:practitioner_id, :cell, :appointment_id) ON CONFLICT DO NOTHING"
+    "INSERT INTO occupied (practitioner_id, cell, appointment_id, length)"
+    " VALUES (:practitioner_id, :cell, :appointment_id, :length) ON CONFLICT DO NOTHING"
 )
+# In the words of the index's condition, so that databases see that it holds.
+_IS_FIRST = sa.text("length > 0")
 _UNVERIFIED = (
     appointments.c.patient_verification == PatientVerification.PATIENT_VERIFICATION_UNVERIFIED
 )
@@ -78,6 +80,7 @@ def occupy(tx: Connection, appointment: Appointment) -> bool:
             "practitioner_id": appointment.practitioner_id,
             "cell": cell,
             "appointment_id": appointment.id,
+            "length": len(wanted) if cell == wanted.start else 0,
         }
         for cell in wanted
     ]
@@ -111,16 +114,16 @@ def taken(
     tx: Connection, practitioner_ids: Sequence[str], window: Interval
 ) -> dict[str, list[Interval]]:
     """What of a window is taken, by practitioner, earliest first."""
-    span = cells(*window)
+    span = cells(window.start - LONGEST_APPOINTMENT, window.end)
     chosen = (
-        sa.select(occupied.c.practitioner_id, occupied.c.cell)
-        .where(occupied.c.practitioner_id.in_(practitioner_ids))
+        sa.select(occupied.c.practitioner_id, occupied.c.cell, occupied.c.length)
+        .where(occupied.c.practitioner_id.in_(practitioner_ids), _IS_FIRST)
         .where(occupied.c.cell >= span.start, occupied.c.cell < span.stop)
         .order_by(occupied.c.practitioner_id, occupied.c.cell)
     )
     found: dict[str, list[Interval]] = {name: [] for name in practitioner_ids}
-    for name, cell in tx.execute(chosen):
-        found[name].append(Interval(cell * CELL, (cell + 1) * CELL))
+    for name, cell, length in tx.execute(chosen).all():
+        found[name].append(Interval(cell * CELL, (cell + length) * CELL))
     return found
 
 

@@ -19,6 +19,7 @@ _NAME = sa.String(200).with_variant(sa.String(200, collation="C"), "postgresql")
 _UNVERIFIED = sa.text(
     f"patient_verification = {PatientVerification.PATIENT_VERIFICATION_UNVERIFIED}"
 )
+_FIRST = sa.text("length > 0")
 
 clinics = sa.Table(
     "clinics",
@@ -78,6 +79,18 @@ occupied = sa.Table(
     sa.Column("practitioner_id", _ID, primary_key=True),
     sa.Column("cell", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("appointment_id", _ID, sa.ForeignKey("appointments.id"), nullable=False),
+    # In the first cell of an appointment: how many it takes. In the others: 0. A search for free
+    # time reads the first cells only.
+    sa.Column("length", sa.SmallInteger, nullable=False),
+    sa.Index(
+        "occupied_first_cells",
+        "practitioner_id",
+        "cell",
+        "length",
+        sqlite_where=_FIRST,
+        postgresql_where=_FIRST,
+    ),
+    sqlite_with_rowid=False,
 )
 
 events = Outbox("appointment_events", metadata)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,16 +16,18 @@ from services.scheduling.domain.slots import (
     find,
     is_offered,
     search_window,
+    stages,
     worked,
 )
 from services.scheduling.domain.zones import DAY, Interval, day_number, instants
 
 DAILY = range(1, 8)
+NOW = 1_800_000_000
 
 
-def calendar(zone: str, *spans: tuple[int, int], taken: Iterable[Interval] = ()) -> Calendar:
+def calendar(zone: str, *spans: tuple[int, int]) -> Calendar:
     week = {day: tuple(Span(*span) for span in spans) for day in DAILY}
-    return Calendar(ZoneInfo(zone), Hours(week, {}), tuple(taken))
+    return Calendar(ZoneInfo(zone), Hours(week, {}))
 
 
 def at(zone: str, day: str, clock: str, fold: int = 0) -> int:
@@ -43,7 +45,7 @@ def openings(each: Calendar, day: str, length: int, limit: int = 1000) -> list[O
     number = day_number(date.fromisoformat(day))
     whole = instants(each.zone, number, 0, 1440)
     window = Interval(whole[0].start, whole[-1].end)
-    return find({"pra_one": each}, window, 0, length * 60, limit)
+    return find({"pra_one": each}, {}, window, length * 60, limit)
 
 
 def read(zone: str, instant: int) -> str:
@@ -156,7 +158,7 @@ def test_a_day_that_differs_takes_the_place_of_the_weeks_hours() -> None:
     )
     each = Calendar(ZoneInfo("Europe/Berlin"), hours)
     start = at("Europe/Berlin", "2026-05-04", "00:00")
-    found = find({"pra_one": each}, Interval(start, start + 3 * DAY), 0, 1800, 100)
+    found = find({"pra_one": each}, {}, Interval(start, start + 3 * DAY), 1800, 100)
     assert [f"{datetime.fromtimestamp(o.start, each.zone):%d %H:%M}" for o in found] == [
         "04 09:00",
         "04 09:30",
@@ -165,14 +167,24 @@ def test_a_day_that_differs_takes_the_place_of_the_weeks_hours() -> None:
     ]
 
 
+def test_stages_cover_a_window_without_gap_or_overlap() -> None:
+    window = Interval(NOW, NOW + 60 * DAY)
+    parts = list(stages(window))
+    assert parts[0].start == window.start
+    assert parts[-1].end == window.end
+    assert all(before.end == after.start for before, after in pairwise(parts))
+    assert [(part.end - part.start) // DAY for part in parts] == [2, 4, 8, 16, 30]
+    assert list(stages(Interval(NOW, NOW - 1))) == []
+
+
 def test_what_is_taken_or_past_is_not_offered_and_steps_stay_aligned() -> None:
     nine = at("UTC", "2026-05-04", "09:00")
-    taken = [Interval(nine + 600, nine + 900), Interval(nine + 3600, nine + 5400)]
-    each = calendar("UTC", (540, 720), taken=taken)
-    window = Interval(nine, nine + DAY // 2)
-    found = find({"pra_one": each}, window, nine - 60, 1800, 100)
+    taken = {"pra_one": [Interval(nine + 600, nine + 900), Interval(nine + 3600, nine + 5400)]}
+    calendars = {"pra_one": calendar("UTC", (540, 720))}
+    noon = nine + 3 * 3600
+    found = find(calendars, taken, Interval(nine - 60, noon), 1800, 100)
     assert [opening.start - nine for opening in found] == [1800, 5400, 7200, 9000]
-    later = find({"pra_one": each}, window, nine + 1801, 1800, 100)
+    later = find(calendars, taken, Interval(nine + 1801, noon), 1800, 100)
     assert [opening.start - nine for opening in later] == [5400, 7200, 9000]
 
 
@@ -182,7 +194,7 @@ def test_openings_of_several_practitioners_come_by_time_then_by_id() -> None:
         "pra_b": calendar("UTC", (540, 660)),
         "pra_a": calendar("Europe/Berlin", (660, 780)),
     }
-    found = find(calendars, Interval(nine, nine + DAY), nine, 3600, 3)
+    found = find(calendars, {}, Interval(nine, nine + DAY), 3600, 3)
     assert [(o.start - nine, o.practitioner_id) for o in found] == [
         (0, "pra_a"),
         (0, "pra_b"),
@@ -212,9 +224,6 @@ def test_an_appointment_is_offered_only_whole_within_hours_on_a_five_minute_mark
     assert not is_offered(each, start, length * 60, now=start + 1)
 
 
-NOW = 1_800_000_000
-
-
 @pytest.mark.parametrize(
     ("start", "end", "expected"),
     [
@@ -240,6 +249,6 @@ def test_a_window_is_not_empty_and_at_most_sixty_days(
 def test_a_window_at_the_end_of_time_has_no_slots() -> None:
     far = 253_402_300_799
     each = calendar("Pacific/Kiritimati", (0, 1440))
-    assert find({"pra_one": each}, Interval(far, far + DAY), NOW, 300, 10) == []
+    assert find({"pra_one": each}, {}, Interval(far, far + DAY), 300, 10) == []
     assert not is_offered(each, far - far % 300, 300, NOW)
     assert not is_offered(each, 300 * 10**12, 300, NOW)

@@ -10,6 +10,7 @@ down_revision = None
 
 _NAME = sa.String(200).with_variant(sa.String(200, collation="C"), "postgresql")
 _UNVERIFIED = sa.text("patient_verification = 2")
+_FIRST = sa.text("length > 0")
 
 
 def upgrade() -> None:
@@ -78,4 +79,13 @@ def _create_appointments() -> None:
         sa.Column(
             "appointment_id", sa.String(48), sa.ForeignKey("appointments.id"), nullable=False
         ),
+        sa.Column("length", sa.SmallInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "occupied_first_cells",
+        "occupied",
+        ["practitioner_id", "cell", "length"],
+        sqlite_where=_FIRST,
+        postgresql_where=_FIRST,
     )
