@@ -38,7 +38,8 @@ class Follower(Generic[E]):
     """Follows one feed in a daemon thread.
 
     *subscribe* is given the last sequence applied and returns the events after it, in order; when
-    that is a gRPC call (anything with a `cancel`), `stop` cancels it. *apply* makes the effect
+    that is a gRPC call (anything with a `cancel`), `stop` cancels it. An event may be a batch:
+    *sequence_of* tells where it ends. *apply* makes the effect
     in the transaction it is given, and does nothing outside it: it may run again after a failure.
     An event whose *apply* fails is tried again, with growing pauses, and never skipped.
     """
@@ -127,7 +128,8 @@ class Follower(Generic[E]):
                 self._note_arrival()
                 if stopping.is_set():
                     return
-                self._apply_once(event)
+                if not self._apply_once(event):
+                    return
                 self._waiting_since = time.monotonic()
         finally:
             # An abandoned stream would hold a thread of the other side.
@@ -140,10 +142,15 @@ class Follower(Generic[E]):
         if waited_since is not None and now - waited_since > _QUIET:
             self._up_to_date = now
 
-    def _apply_once(self, event: E) -> None:
+    def _apply_once(self, event: E) -> bool:
+        """Whether the stream still goes on where the cursor is."""
         sequence = self._sequence_of(event)
-        while self._cursor < sequence:
-            self._cursor = self._database.transact(lambda tx: self._advance(tx, event, sequence))
+        if sequence <= self._cursor:
+            return True
+        self._cursor = self._database.transact(lambda tx: self._advance(tx, event, sequence))
+        # Elsewhere, another replica is ahead, and an event here may be several (a batch) of which
+        # it has applied some: the feed is asked again from there.
+        return self._cursor == sequence
 
     def _advance(self, tx: Connection, event: E, sequence: int) -> int:
         """Applies the event unless another replica has moved the cursor; returns the cursor."""

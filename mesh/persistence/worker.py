@@ -13,13 +13,13 @@ class Worker:
     """Runs *run* once in a thread of its own; *run* returns soon after the event it is given."""
 
     def __init__(self, name: str, run: Callable[[threading.Event], None]) -> None:
-        self._stopping = threading.Event()
         self._name = name
         self._run = run
+        self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begins. What is the work in progress here is the work in progress there."""
+        """Begins, in the context (the work in progress) of whoever starts it."""
         context = contextvars.copy_context()
         self._thread = threading.Thread(
             target=context.run, args=(self._run, self._stopping), name=self._name, daemon=True

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Connection
 
 from mesh.persistence import Database, Entry, Follower, Periodic, new_id
+from plexus.client import Inbound, inbound, working
 from tests.mesh.persistence.clinic import OpenCall, events, record, recorded
 from tests.mesh.persistence.dying_follower import LAST, POINTS, apply, feed
 
@@ -22,7 +23,7 @@ _ROOT = Path(__file__).parents[3]
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end, "it did not come to pass"
         time.sleep(0.01)
@@ -140,6 +141,50 @@ def test_events_that_come_again_are_let_pass(clinic: Database) -> None:
     _wait_until(lambda: follower.cursor() == LAST)
     follower.stop()
     assert recorded(clinic) == list(range(1, LAST + 1))
+
+
+def test_batches_that_replicas_cut_differently_are_not_applied_twice(
+    replicas: tuple[Database, Database],
+) -> None:
+    size = {replicas[0]: 2, replicas[1]: 5}
+
+    def follow(replica: Database) -> Follower[tuple[int, ...]]:
+        def subscribe(after: int) -> Iterator[tuple[int, ...]]:
+            for first in range(after + 1, 101, size[replica]):
+                yield tuple(range(first, min(first + size[replica], 101)))
+
+        def effect(tx: Connection, batch: tuple[int, ...]) -> None:
+            for event in batch:
+                apply(tx, event)
+
+        return Follower(
+            "billing", replica, subscribe=subscribe, sequence_of=lambda it: it[-1], apply=effect
+        )
+
+    followers = [follow(replica) for replica in replicas]
+    for follower in followers:
+        follower.start()
+    _wait_until(lambda: followers[0].cursor() == 100)
+    for follower in followers:
+        follower.stop()
+    assert recorded(replicas[0]) == list(range(1, 101))
+
+
+def test_a_task_works_in_the_name_of_whoever_started_it() -> None:
+    seen: list[Inbound | None] = []
+    done = threading.Event()
+
+    def look() -> None:
+        seen.append(inbound())
+        done.set()
+
+    task = Periodic("look", 60, look)
+    work = Inbound(name="billing/look", calls={}, deadline=float("inf"))
+    with working(work):
+        task.start()
+    assert done.wait(10)
+    task.stop()
+    assert seen == [work]
 
 
 class _SilentCall:

@@ -78,7 +78,7 @@ def test_a_broken_rule_of_the_schema_is_told_without_the_values(clinic: Database
 
 
 def test_a_deadlock_is_resolved_by_running_the_work_again(postgres_url: str) -> None:
-    database = Database(postgres_url)
+    database = Database(postgres_url, patience=30)
     with database.write() as tx:
         effects.create(tx)
         record(tx, "a", 0)
