@@ -62,10 +62,15 @@ def up(
             _stay(here.wait_end)
 
 
-def down(ctx: typer.Context) -> None:
+def down(
+    ctx: typer.Context,
+    force: Annotated[
+        bool, typer.Option("--force", help="Kill everything at once, without a drain.")
+    ] = False,
+) -> None:
     """Stop everything: replicas drain first, the control plane goes last."""
     with platform(ctx) as here:
-        stopped = here.down()
+        stopped = here.down(force=force)
     console().print(f"[green]✓[/green] stopped {stopped} processes")
 
 

@@ -43,8 +43,7 @@ def main() -> int:
     secret_at(home.path / "join.secret")
     plan = _plan(home, told)
     asyncio.run(_supervise(plan, told.replicas))
-    home.runtime_socket.unlink(missing_ok=True)
-    home.traces_socket.unlink(missing_ok=True)
+    home.clear_sockets()
     # The lock goes with the process; nothing of the platform runs any more.
     return 0
 

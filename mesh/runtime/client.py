@@ -15,18 +15,16 @@ from mesh.runtime.access import Access, control_plane_answers, edge_tuning, not_
 from mesh.runtime.errors import (
     ControlPlaneDown,
     Mistake,
-    NotReady,
-    StartFailed,
     TargetUnknown,
     TraceUnknown,
 )
 from mesh.runtime.home import Home
-from mesh.runtime.starting import HOPELESS, Step, Tell
+from mesh.runtime.readiness import certificates, give_up_on_hopeless, not_ready, ready_replicas
+from mesh.runtime.starting import Step, Tell
 from mesh.topology import CONTROL_PLANE
 from plexus.client import Channel, channel
 from plexus.errors import NotFound, PlexusError
 from plexus.mesh.v1 import registry_service_pb2 as registry
-from plexus.mesh.v1 import replica_pb2
 from plexus.mesh.v1 import runtime_service_pb2 as runtime
 from plexus.mesh.v1.registry_service_pb2_grpc import RegistryServiceStub
 from plexus.mesh.v1.runtime_service_pb2_grpc import RuntimeServiceStub
@@ -98,26 +96,36 @@ class Platform:
         self._await_start(counts, began, timeout, tell)
         return True
 
-    def down(self) -> int:
+    def down(self, *, force: bool = False) -> int:
         """Stop everything, replicas first, and return how many processes were stopped.
 
         After a runtime that was killed it ends what is left. NotRunning when there was nothing.
+        With *force* the runtime is killed, and everything with it, without a drain.
         """
         self.close()
-        if not self.is_running():
-            self.wait_end()
-            left = ledger.end_leftovers(self.home)
-            if not left:
-                raise not_running(self.home)
-            return left
+        if force or not self.is_running():
+            return self._end_by_force()
         with self._runtime() as stub:
             stopped = stub.StopPlatform(runtime.StopPlatformRequest()).stopped
         self.close()
+        self._await_end()
+        return stopped
+
+    def _end_by_force(self) -> int:
+        found = ledger.read(self.home)
+        alive = [e for e in found.entries if e.born and e.born.is_alive()] if found else []
+        killed = found is not None and found.runtime.send(signal.SIGKILL)
+        if not killed and not alive:
+            raise not_running(self.home)
+        self._await_end()
+        ledger.end_leftovers(self.home)
+        return len(alive)
+
+    def _await_end(self) -> None:
         self.wait_end()
         deadline = time.monotonic() + 5.0
         while self.is_running() and time.monotonic() < deadline:
             time.sleep(_POLL / 5)
-        return stopped
 
     def wait_end(self) -> None:
         """Wait until the runtime that `up` started here has ended; at once when it did not."""
@@ -178,12 +186,12 @@ class Platform:
                 and process.state != runtime.PROCESS_STATE_HELD_DOWN
             ]
             status = self._status_or_none()
-            ready = _ready(status)
+            ready = ready_replicas(status)
             missing = [p.name for p in expected if ready.get(p.name) != p.pid or not p.pid]
             if status is not None and not missing:
                 return status
             if time.monotonic() > deadline:
-                raise _not_ready(missing, expected, timeout)
+                raise not_ready(missing, expected, timeout)
             time.sleep(_POLL)
 
     def channel(self, workload: str) -> Channel:
@@ -257,55 +265,22 @@ class Platform:
         control_plane_told = False
         while True:
             processes = self.processes()
-            self._give_up_on_hopeless(processes)
+            give_up_on_hopeless(processes)
             status = self._status_or_none()
             if status is not None and not control_plane_told:
                 control_plane_told = True
                 found = ledger.read(self.home)
                 tell(Step("control plane", found.control_plane if found else ""))
-            ready = _ready(status)
+            ready = ready_replicas(status)
             for service, count in list(untold.items()):
                 here = [p for p in processes if p.service == service and p.pid == ready.get(p.name)]
                 if len(here) >= count and status is not None:
                     del untold[service]
                     tell(Step(service, f"{len(here)} of {count} ready"))
             if status is not None and not untold:
-                tell(Step("certificates", _certificates(status)))
+                tell(Step("certificates", certificates(status)))
                 tell(Step("ready", f"{time.monotonic() - began:.1f} s"))
                 return
             if time.monotonic() > began + timeout:
-                raise _not_ready(sorted(untold) or [CONTROL_PLANE], processes, timeout)
+                raise not_ready(sorted(untold) or [CONTROL_PLANE], processes, timeout)
             time.sleep(_POLL)
-
-    def _give_up_on_hopeless(self, processes: Iterable[runtime.Process]) -> None:
-        for process in processes:
-            if process.restarts >= HOPELESS and not process.pid:
-                raise StartFailed(
-                    f"{process.name} ends as often as it is started: "
-                    f"{starting.last_line(Path(process.log_path))}",
-                    f"see `plexus logs {process.name}`; `plexus down` stops the rest",
-                )
-
-
-def _ready(status: registry.GetMeshStatusResponse | None) -> dict[str, int]:
-    """The process id of every replica that takes work, by name."""
-    replicas = status.replicas if status else ()
-    return {r.name: r.pid for r in replicas if r.state == replica_pb2.REPLICA_STATE_READY}
-
-
-def _not_ready(
-    missing: list[str], processes: Iterable[runtime.Process], timeout: float
-) -> NotReady:
-    name = missing[0] if missing else CONTROL_PLANE
-    log = next((p.name for p in processes if name in (p.name, p.service)), name)
-    return NotReady(
-        f"not ready within {timeout:g} s: {', '.join(missing) or CONTROL_PLANE}",
-        f"see `plexus logs {log}`",
-    )
-
-
-def _certificates(status: registry.GetMeshStatusResponse) -> str:
-    ends = [r.certificate_expire_time.ToSeconds() for r in status.replicas]
-    if not ends:
-        return "none yet"
-    return f"{len(ends)}, valid for {(min(ends) - time.time()) / 60:.0f} min"

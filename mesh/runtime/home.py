@@ -98,6 +98,13 @@ class Home:
         os.close(descriptor)
         return False
 
+    def clear_sockets(self) -> None:
+        """Remove the sockets, and the short name they had."""
+        self.runtime_socket.unlink(missing_ok=True)
+        self.traces_socket.unlink(missing_ok=True)
+        if self.sockets != self.path:
+            self.sockets.unlink(missing_ok=True)
+
     def _link(self) -> None:
         if self.sockets == self.path:
             return

@@ -38,8 +38,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Everything the runtime wrote down. Addresses are `host:port`."""
+    """Everything the runtime wrote down. Addresses are `host:port`; *runtime* is itself."""
 
+    runtime: Born
     control_plane: str
     identity: str
     topology: str
@@ -55,7 +56,8 @@ def read(home: Home) -> Ledger | None:
     try:
         stated = json.loads(home.records.read_bytes())
         entries = tuple(Entry(**entry) for entry in stated.pop("entries"))
-        return Ledger(**stated, entries=entries)
+        runtime = Born(**stated.pop("runtime"))
+        return Ledger(**stated, runtime=runtime, entries=entries)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

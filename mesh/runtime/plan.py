@@ -39,11 +39,12 @@ class Plan:
     identity: str
     sampling: float
     inherited: Mapping[str, str]
+    control_plane_module: str = "mesh.controlplane"
 
     def control_plane_process(self) -> Spec:
         """The control plane."""
         log = self.home.log_of(CONTROL_PLANE)
-        return Spec(CONTROL_PLANE, "", "mesh.controlplane", log)
+        return Spec(CONTROL_PLANE, "", self.control_plane_module, log)
 
     def replica(self, service: str, number: int) -> Spec:
         """The replica of *service* with this number, counted from 1."""

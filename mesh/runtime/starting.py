@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -14,10 +15,8 @@ from mesh import topology
 from mesh.runtime.errors import StartFailed
 from mesh.runtime.home import Home
 from mesh.runtime.ports import check_free
+from mesh.runtime.readiness import last_line
 from mesh.topology import Topology, TopologyError
-
-# What ended this often before it was ready will not become ready by waiting.
-HOPELESS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def spawn(line: list[str], home: Home, *, attached: bool) -> subprocess.Popen[by
 
 def await_socket(home: Home, runtime: subprocess.Popen[bytes], deadline: float) -> None:
     """Wait until the runtime answers; StartFailed."""
-    while not home.runtime_socket.exists():
+    while not _answers(home.runtime_socket):
         if runtime.poll() is not None:
             raise StartFailed(
                 f"the runtime ended: {last_line(home.log_of('runtime'))}",
@@ -98,10 +97,7 @@ def await_socket(home: Home, runtime: subprocess.Popen[bytes], deadline: float) 
         time.sleep(0.02)
 
 
-def last_line(log: Path) -> str:
-    """The last thing a process said, at most 200 characters of it."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except OSError:
-        lines = []
-    return lines[-1][:200] if lines else "it said nothing"
+def _answers(path: Path) -> bool:
+    # The file alone says nothing: a runtime that was killed leaves it behind.
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Mapping
 
+from mesh.runtime.birth import Born
 from mesh.runtime.kept import Kept
 from mesh.runtime.ledger import Entry, Ledger
 from mesh.runtime.plan import Plan, Spec
@@ -36,6 +37,7 @@ class Supervisor:
         self._alive, self._living = os.pipe()
         self._control_plane = self._kept(plan.control_plane_process())
         self._replicas: dict[str, dict[int, Kept]] = {name: {} for name in plan.topology.services}
+        self._self = Born.of(os.getpid())
         self._stopping = False
 
     @property
@@ -97,6 +99,7 @@ class Supervisor:
     def write_ledger(self) -> None:
         """Write down what runs."""
         ledger = Ledger(
+            runtime=self._self,
             control_plane=self._plan.control_plane,
             identity=self._plan.identity,
             topology=str(self._plan.topology_path),
