@@ -128,3 +128,27 @@ def test_versions_tell_how_many_clients_use_what_is_served() -> None:
     _accept(publisher, first, Kind.CLUSTER)
     (found,) = [each for each in publisher.versions() if each.type == "Cluster"]
     assert (found.subscribers, found.acknowledged) == (2, 1)
+
+
+def test_what_is_published_is_settled_when_every_subscriber_has_accepted_it() -> None:
+    async def play() -> None:
+        publisher = Publisher(_snapshot(1))
+        subscriber = _subscribe(publisher, Kind.LOAD_ASSIGNMENT, "records")
+        settled = asyncio.create_task(publisher.settle(Kind.LOAD_ASSIGNMENT, 10))
+        subscriber.respond(Kind.LOAD_ASSIGNMENT, publisher.served)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not settled.done()
+        await publisher.accept(subscriber, Kind.LOAD_ASSIGNMENT)
+        assert await settled
+
+    asyncio.run(play())
+
+
+def test_a_client_that_never_accepts_is_not_waited_for_for_ever() -> None:
+    async def play() -> None:
+        publisher = Publisher(_snapshot(1))
+        _subscribe(publisher, Kind.LOAD_ASSIGNMENT, "records")
+        assert not await publisher.settle(Kind.LOAD_ASSIGNMENT, 0.01)
+
+    asyncio.run(play())
