@@ -23,8 +23,10 @@ from mesh.identity.spiffe import workload_of
 from mesh.identity.tokens import Token, TokenError, TokenVerifier
 from mesh.identity.workload import WorkloadIdentity
 from mesh.infrastructure import Infrastructure
+from mesh.persistence import Periodic
 from mesh.persistence.database import Database
 from mesh.persistence.migrations import migrate
+from mesh.persistence.once import purge
 from mesh.registration import Registration
 from mesh.server import Parts as ServerParts
 from mesh.server import Refusal, handlers
@@ -44,13 +46,17 @@ _log = structlog.get_logger()
 _OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
     ("grpc.so_reuseport", 0),
-    # Clients ping every ten seconds, and the control plane more often when it probes.
-    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
+    # Clients ping every second to find out whether a silent replica hangs: let them.
+    ("grpc.http2.min_ping_interval_without_data_ms", 200),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 200),
+    ("grpc.http2.max_ping_strikes", 0),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 5_000),
 )
 _GRACE = 10.0
+# Answers to requests are kept for a day and more; when exactly they go does not matter.
+_PURGE_SECONDS = 3600.0
 
 
 class Task(Protocol):
@@ -147,10 +153,12 @@ class Host:
         tracing.configure(self._workload, self._settings.replica, self._settings.otlp)
         self._parts = Parts(self._workload, self._database, sampling=self._settings.trace_sampling)
         self._built = self._build(self._parts)
+        self._purge = Periodic("purge", _PURGE_SECONDS, lambda: _purge(self._database))
         self._server = self._serve()
         self._state = replica_pb2.REPLICA_STATE_READY
         self._registration = Registration(self._identity, self._settings, self._replica)
         self._registration.start()
+        self._purge.start()
         for task in self._built.tasks:
             with working(_background(self._contract, self._workload, task.name)):
                 task.start()
@@ -163,7 +171,7 @@ class Host:
         # Calls that were on their way when the endpoint left are still answered.
         time.sleep(meaning.DRAIN_PAUSE)
         self._infrastructure.not_serving()
-        for task in self._built.tasks:
+        for task in (self._purge, *self._built.tasks):
             task.stop()
         self._database.end_streams()
         self._server.stop(_GRACE).wait()
@@ -231,6 +239,10 @@ class Host:
         replica.start_time.FromDatetime(self._started)
         replica.certificate_expire_time.FromDatetime(self._identity.expire_time)
         return replica
+
+
+def _purge(database: Database) -> None:
+    purge(database)
 
 
 def _background(contract: Contract, workload: str, name: str) -> Inbound:

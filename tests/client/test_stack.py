@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 import pytest
 
-from plexus.client import Inbound, channel, optional, working
+from plexus.client import Inbound, Tuning, channel, optional, working
 from plexus.contract import Call, ContractError, Need
 from plexus.errors import (
+    Cancelled,
     Conflict,
     DeadlineExceeded,
     Fault,
@@ -23,6 +27,7 @@ from plexus.errors import (
     Unavailable,
     Unmet,
 )
+from plexus.records.v1 import records_service_pb2 as records
 from plexus.scheduling.v1 import scheduling_service_pb2 as scheduling
 from plexus.scheduling.v1.errors_pb2 import SchedulingError
 from tests.client.remote import (
@@ -199,3 +204,32 @@ def test_a_call_that_is_not_declared_optional_cannot_be_made_as_one() -> None:
     with remote(empty) as server, server.channel() as opened, working(work(1, calls)):
         with pytest.raises(ContractError, match="does not declare an optional call"):
             optional(records_of(opened).GetPatient, PATIENT)
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+def test_a_stream_is_cancelled_from_another_thread_while_it_is_read(sampled: bool) -> None:
+    reading = threading.Event()
+
+    def events(_: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        reading.set()
+        ended = threading.Event()
+        context.add_callback(ended.set)
+        ended.wait(10)
+        yield b""
+
+    server = grpc.server(ThreadPoolExecutor(2))
+    handler: Any = grpc.unary_stream_rpc_method_handler(events)
+    name = "plexus.records.v1.RecordsService"
+    generic = grpc.method_handlers_generic_handler(name, {"StreamRecordEvents": handler})
+    server.add_generic_rpc_handlers((generic,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    tuning = Tuning(sampling=float(sampled))
+    with channel(f"127.0.0.1:{port}", tuning=tuning) as opened, ThreadPoolExecutor(1) as reader:
+        stream: Any = records_of(opened).StreamRecordEvents(records.StreamRecordEventsRequest())
+        outcome = reader.submit(next, stream)
+        assert reading.wait(5)
+        stream.cancel()
+        with pytest.raises(Cancelled):
+            outcome.result(5)
+    server.stop(0).wait()

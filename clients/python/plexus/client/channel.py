@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import grpc
+from grpc.experimental import ChannelOptions
 
 from plexus.client.breaker import Breaker, BreakerView
-from plexus.client.outgoing import Outgoing, Parts, Send
+from plexus.client.hedge import Hedging
+from plexus.client.outgoing import Layer, Outgoing, Parts, Send
 from plexus.client.stack import STREAM, UNARY, compose
 from plexus.client.tuning import Tuning
 from plexus.contract import Contract, Method, load
@@ -19,11 +21,14 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 1_000),
+    ("grpc.keepalive_time_ms", 1_000),
+    ("grpc.keepalive_timeout_ms", 500),
     # Keepalive alone does not notice a hung peer; this does.
-    ("grpc.http2.ping_timeout_ms", 1_000),
+    ("grpc.http2.ping_timeout_ms", 500),
+    ("grpc.http2.max_pings_without_data", 0),
     ("grpc.keepalive_permit_without_calls", 1),
+    # A stream that is read and cancelled by its caller's thread: what hedging is made of.
+    (ChannelOptions.SingleThreadedUnaryStream, 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
@@ -61,25 +66,31 @@ class Stream(Unary):
         metadata: Iterable[tuple[str, str | bytes]] | None = None,
     ) -> Iterator[Any]:
         """Return the responses as they come; iterating raises PlexusError."""
-        return Responses(super().__call__(request, timeout, metadata))
+        out = Outgoing(request, timeout, list(metadata) if metadata else [])
+        return Responses(self._send(out), out)
 
 
 class Responses(Iterator[Any]):
-    """Responses as they come. `cancel()` ends the stream."""
+    """Responses as they come. `cancel()` ends the stream, from any thread."""
 
-    def __init__(self, call: Any) -> None:
-        self._call = call
+    def __init__(self, responses: Iterator[Any], out: Outgoing) -> None:
+        self._responses = responses
+        self._out = out
+        self._cancelled = False
 
     def __next__(self) -> Any:
+        if self._cancelled and self._out.call is None:
+            raise StopIteration
         try:
-            return next(self._call)
+            return next(self._responses)
         except grpc.RpcError as error:
             raise from_rpc(error) from None
 
     def cancel(self) -> None:
-        """End the stream: the next response is Cancelled."""
-        end = getattr(self._call, "cancel", None) or self._call.close
-        end()
+        """End the stream: the next response is Cancelled, or the end when it had not begun."""
+        self._cancelled = True
+        if self._out.call is not None:
+            self._out.call.cancel()
 
 
 class Channel(grpc.Channel):
@@ -89,6 +100,7 @@ class Channel(grpc.Channel):
         self._channel = channel
         self._parts = parts
         self._contract = contract
+        self._hedging = Hedging(parts.tuning)
 
     def breakers(self) -> list[BreakerView]:
         """Every breaker of the channel, by method."""
@@ -103,8 +115,14 @@ class Channel(grpc.Channel):
         _registered_method: bool = False,
     ) -> Any:
         """A callable for a method with one request and one response."""
-        raw = self._raw("unary_unary", method, request_serializer, response_deserializer)
-        return Unary(self._method(method), self._compose(UNARY, method, raw))
+        stated = self._method(method)
+        if stated.repeatable and self._parts.tuning.hedge_rivals:
+            begin = self._raw("unary_stream", method, request_serializer, response_deserializer)
+            send = self._hedging.hedged(stated, begin)
+        else:
+            raw = self._raw("unary_unary", method, request_serializer, response_deserializer)
+            send = _plainly(raw)
+        return Unary(stated, compose(UNARY, stated, self._parts, send))
 
     def stream_unary(
         self,
@@ -149,6 +167,7 @@ class Channel(grpc.Channel):
 
     def close(self) -> None:
         """Close the channel and cancel its calls."""
+        self._hedging.close()
         self._channel.close()
 
     def __enter__(self) -> Channel:
@@ -170,11 +189,16 @@ class Channel(grpc.Channel):
             _registered_method=True,
         )
 
-    def _compose(self, layers: Any, path: str, raw: Any) -> Send:
-        def send(out: Outgoing) -> Any:
-            return raw(out.request, timeout=out.timeout, metadata=out.metadata)
+    def _compose(self, layers: Sequence[Layer], path: str, raw: Any) -> Send:
+        return compose(layers, self._method(path), self._parts, _plainly(raw))
 
-        return compose(layers, self._method(path), self._parts, send)
+
+def _plainly(raw: Any) -> Send:
+    def send(out: Outgoing) -> Any:
+        out.call = raw(out.request, timeout=out.timeout, metadata=out.metadata)
+        return out.call
+
+    return send
 
 
 def channel(

@@ -12,12 +12,15 @@ from plexus.contract import Method
 
 @dataclass(slots=True)
 class Outgoing:
-    """One call. *request* is a message, or an iterator of messages; *timeout* is in seconds."""
+    """One call. *request* is a message, or an iterator of messages; *timeout* is in seconds.
+
+    *call* is gRPC's own object of a stream that was begun, to cancel it by.
+    """
 
     request: Any
     timeout: float | None = None
     metadata: list[tuple[str, str | bytes]] = field(default_factory=list)
-    initial: Any = None
+    call: Any = None
 
 
 Send = Callable[[Outgoing], Any]

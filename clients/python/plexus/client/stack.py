@@ -22,6 +22,7 @@ UNARY: Sequence[Layer] = (
     breaker,  # after what costs the callee nothing, before what reaches it
     credentials,  # last, so that a token is as fresh as can be
     failure,  # innermost: everything outside it sees typed exceptions only
+    # and then the call itself, hedged where the contract calls it repeatable: attempts share all above
 )
 
 STREAM: Sequence[Layer] = (

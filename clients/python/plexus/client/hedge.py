@@ -1,0 +1,241 @@
+"""Sends a call that is not answered in time a second time: the first answer wins, the others are called off.
+
+This is what survives a replica that hangs: a retry needs a failure, and a hang gives none before the
+deadline. C-core has no hedging. A call is made as a single-threaded stream of one response, which can
+be cancelled from another thread and costs about as much as a blocking call; a second look at it
+is taken by one thread for the whole channel, so a call that is answered in time pays for a dictionary
+entry only.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import insort
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import grpc
+
+from plexus.client.outgoing import Outgoing, Send
+from plexus.client.tuning import Tuning
+from plexus.contract import Method
+
+Begin = Callable[..., Any]
+"""Starts an attempt: gRPC's unary-stream multicallable of the method."""
+
+_WINDOW: Final = 128
+_ENOUGH: Final = 20
+_QUANTILE: Final = 0.95
+_TICK: Final = 0.005
+_THREADS: Final = 32
+
+NO_ANSWER: Final = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+    }
+)
+"""What an attempt may end with while another may still be answered. Anything else is an answer."""
+
+
+class Patience:
+    """How long a method's calls usually take: the delay after which one is late, in seconds."""
+
+    def __init__(self, floor: float, first: float) -> None:
+        self._floor = floor
+        self._recent: deque[float] = deque(maxlen=_WINDOW)
+        self._sorted: list[float] = []
+        self._lock = threading.Lock()
+        self.delay = first
+
+    def learn(self, seconds: float) -> None:
+        """Note how long an answered attempt took."""
+        if not self._lock.acquire(blocking=False):
+            # A sample less is cheaper than a caller that waits.
+            return
+        try:
+            if len(self._recent) == _WINDOW:
+                self._sorted.remove(self._recent[0])
+            self._recent.append(seconds)
+            insort(self._sorted, seconds)
+            if len(self._sorted) >= _ENOUGH:
+                late = self._sorted[int(len(self._sorted) * _QUANTILE)]
+                self.delay = max(self._floor, late)
+        finally:
+            self._lock.release()
+
+
+class Race:
+    """The attempts of one call."""
+
+    __slots__ = (
+        "begin",
+        "due",
+        "ended",
+        "first",
+        "launched",
+        "out",
+        "patience",
+        "response",
+        "rivals",
+        "running",
+    )
+
+    def __init__(self, begin: Begin, out: Outgoing, patience: Patience, due: float, ended: float):
+        self.begin = begin
+        self.out = out
+        self.patience = patience
+        self.due = due
+        self.ended = ended
+        self.first: Any = None
+        self.rivals: list[Any] = []
+        self.launched = 0
+        self.running = 0
+        self.response: Any = None
+
+    def remaining(self) -> float:
+        """Seconds until the call's deadline."""
+        return self.ended - time.monotonic()
+
+
+class Hedging:
+    """The races of one channel, their budget, and the thread that sees who is late."""
+
+    def __init__(self, tuning: Tuning) -> None:
+        self._tuning = tuning
+        self._armed: dict[int, Race] = {}
+        self._settled = threading.Condition()
+        self._awake = threading.Event()
+        self._started = threading.Lock()
+        self._rivals: ThreadPoolExecutor | None = None
+        self._tokens = tuning.hedge_reserve
+        self._closed = False
+        self.launched = 0
+        self.won = 0
+
+    def hedged(self, method: Method, begin: Begin) -> Send:
+        """What makes calls of *method*, hedged."""
+        floor = self._tuning.hedge_floor
+        patience = Patience(floor, max(floor, method.deadline / 4))
+        return lambda out: self._send(begin, out, patience)
+
+    def close(self) -> None:
+        """End the thread and the attempts' pool."""
+        self._closed = True
+        self._awake.set()
+        if self._rivals is not None:
+            self._rivals.shutdown(wait=False)
+
+    def _send(self, begin: Begin, out: Outgoing, patience: Patience) -> Any:
+        started = time.monotonic()
+        self._tokens = min(self._tuning.hedge_reserve, self._tokens + self._tuning.hedge_budget)
+        race = Race(begin, out, patience, started + patience.delay, started + (out.timeout or 0.0))
+        race.first = begin(out.request, timeout=out.timeout, metadata=out.metadata)
+        self._arm(race)
+        try:
+            response = _take(race.first)
+        except grpc.RpcError as error:
+            self._armed.pop(id(race), None)
+            return self._rescued(race, error)
+        self._armed.pop(id(race), None)
+        patience.learn(time.monotonic() - started)
+        if race.rivals:
+            self._call_off(race)
+        return response
+
+    def _arm(self, race: Race) -> None:
+        self._armed[id(race)] = race
+        if not self._awake.is_set():
+            if self._rivals is None:
+                self._start()
+            self._awake.set()
+
+    def _start(self) -> None:
+        with self._started:
+            if self._rivals is None:
+                self._rivals = ThreadPoolExecutor(_THREADS, thread_name_prefix="hedge")
+                threading.Thread(target=self._watch, name="hedging", daemon=True).start()
+
+    def _watch(self) -> None:
+        while not self._closed:
+            if not self._armed:
+                self._awake.clear()
+                if not self._armed:
+                    self._awake.wait()
+            time.sleep(_TICK)
+            now = time.monotonic()
+            for race in list(self._armed.values()):
+                if race.due <= now:
+                    self._launch(race, now)
+
+    def _launch(self, race: Race, now: float) -> None:
+        with self._settled:
+            if race.launched >= self._tuning.hedge_rivals:
+                race.due = float("inf")
+                return
+            if self._tokens < 1:
+                return
+            self._tokens -= 1
+            self.launched += 1
+            race.launched += 1
+            race.running += 1
+        race.due = now + race.patience.delay
+        if self._rivals is not None and not self._closed:
+            self._rivals.submit(self._rival, race)
+
+    def _rival(self, race: Race) -> None:
+        response = None
+        try:
+            attempt = race.begin(
+                race.out.request, timeout=max(0.0, race.remaining()), metadata=race.out.metadata
+            )
+            with self._settled:
+                race.rivals.append(attempt)
+            response = _take(attempt)
+        except grpc.RpcError:
+            # A rival that loses is nobody's failure: the first attempt tells.
+            pass
+        finally:
+            with self._settled:
+                race.running -= 1
+                wins = response is not None and race.response is None
+                if wins:
+                    race.response = response
+                self._settled.notify_all()
+        if wins:
+            race.first.cancel()
+
+    def _rescued(self, race: Race, error: grpc.RpcError) -> Any:
+        """The answer of a rival, when the first attempt had none; else *error*."""
+        call: Any = error
+        with self._settled:
+            if call.code() in NO_ANSWER:
+                self._settled.wait_for(
+                    lambda: race.response is not None or not race.running,
+                    max(0.0, race.remaining()),
+                )
+            response = race.response
+        self._call_off(race)
+        if response is None:
+            raise error
+        self.won += 1
+        return response
+
+    def _call_off(self, race: Race) -> None:
+        with self._settled:
+            rivals = tuple(race.rivals)
+        for attempt in rivals:
+            attempt.cancel()
+
+
+def _take(attempt: Any) -> Any:
+    """The one response of an attempt that ended well; grpc.RpcError of one that did not."""
+    response = next(attempt)
+    for _ in attempt:
+        # The status comes after the response; a unary method has nothing in between.
+        break
+    return response
