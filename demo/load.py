@@ -48,6 +48,8 @@ class Load:
     def close(self) -> None:
         """Let go at once."""
         self._stop.set()
+        if self._driver.is_alive():
+            self._driver.join()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def check(self) -> None:
