@@ -1,7 +1,8 @@
 """Slots: what is free of a practitioner's hours.
 
-Times are instants in whole seconds. A slot lies within one span of working hours; slots follow one
-another from the beginning of the span, each as long as the appointment.
+Times are instants in whole seconds. Slots follow one another from the beginning of a span of working
+hours, each as long as the appointment. An appointment may also begin between them, and go on from one
+span to the next when these touch.
 """
 
 from __future__ import annotations
@@ -94,10 +95,11 @@ def is_offered(calendar: Calendar, start: int, seconds: int, now: int) -> bool:
     """Whether an appointment could be at *start* if nobody had that time."""
     if start < now or start % CELL:
         return False
-    return any(
-        span.start <= start and start + seconds <= span.end
-        for span in worked(calendar, Interval(start, start + 1))
-    )
+    reached = start
+    for span in worked(calendar, Interval(start, start + seconds)):
+        if span.start <= reached:
+            reached = max(reached, span.end)
+    return reached >= start + seconds
 
 
 def cells(start: int, end: int) -> range:

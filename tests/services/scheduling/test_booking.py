@@ -139,27 +139,15 @@ def test_a_move_that_fails_leaves_everything_as_it_was(surgery: Surgery) -> None
     assert told(surgery, 2) == ["BOOKED", "BOOKED"]
 
 
-@pytest.mark.parametrize(
-    ("minutes", "reason"),
-    [
-        (-5, "SLOT_NOT_OFFERED"),
-        (1, "SLOT_NOT_OFFERED"),
-        (155, "SLOT_NOT_OFFERED"),
-        (24 * 60, "SLOT_NOT_OFFERED"),
-        (-7 * 24 * 60, "SLOT_NOT_OFFERED"),
-        (10**13, "SLOT_NOT_OFFERED"),
-    ],
-)
-def test_only_a_time_that_is_worked_can_be_booked(
-    surgery: Surgery, minutes: int, reason: str
-) -> None:
+@pytest.mark.parametrize("minutes", [-5, 1, 155, 24 * 60, -7 * 24 * 60, 10**13])
+def test_only_a_time_that_is_worked_can_be_booked(surgery: Surgery, minutes: int) -> None:
     surgery.employ(surgery.open_clinic(), exceptions=[differing(2026, 3, 3)])
     surgery.offer()
     wanted = wish(surgery.slots()[0])
     wanted["start_time"].seconds += minutes * 60
     with pytest.raises(Unmet) as refused:
         surgery.call("BookAppointment", **wanted)
-    assert refused.value.reason == reason
+    assert refused.value.reason == "SLOT_NOT_OFFERED"
 
 
 def test_a_start_within_a_second_is_no_five_minute_mark(surgery: Surgery) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from plexus.errors import Invalid, NotFound
 from plexus.type.v1.period_pb2 import Period
-from tests.services.scheduling.surgery import NOW, Surgery
+from tests.services.scheduling.surgery import NOW, Surgery, weekly
 
 
 def period(**bounds: float) -> Period:
@@ -87,3 +87,23 @@ def test_a_window_is_refused_when_too_long_and_empty_when_past(surgery: Surgery)
     for window in (period(start=0, end=60.1), period(end=-1)):
         with pytest.raises(Invalid, match="WINDOW_INVALID"):
             surgery.slots(window=window)
+
+
+def test_what_crosses_the_edge_of_the_window_or_of_a_stage_is_still_in_the_way(
+    surgery: Surgery,
+) -> None:
+    surgery.employ(surgery.open_clinic(), weekly_hours=weekly(360, 840))
+    long, quick = surgery.offer("long_visit", 480), surgery.offer("quick_look", 5)
+    kind = surgery.offer("office_visit", 90)
+    tuesday, wednesday = surgery.slots(appointment_type_id=long, limit=2)
+    surgery.book(tuesday)
+    # Two days from now, where the first stage of a search ends: within the slot at 06:00.
+    edge = NOW + timedelta(days=2)
+    surgery.book(wednesday, appointment_type_id=quick, start_time=edge)
+
+    def hours(start: float) -> list[float]:
+        found = surgery.slots(appointment_type_id=kind, window=period(start=start, end=2.1))
+        return [(slot.start_time.seconds - edge.timestamp()) / 3600 for slot in found]
+
+    assert [each for each in hours(0) if each > -24] == [0.5, 2.0]
+    assert hours(1) == [0.5, 2.0]

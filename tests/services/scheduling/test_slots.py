@@ -225,6 +225,18 @@ def test_an_appointment_is_offered_only_whole_within_hours_on_a_five_minute_mark
 
 
 @pytest.mark.parametrize(
+    ("clock", "length", "offered"),
+    [("11:45", 30, True), ("23:45", 30, True), ("15:45", 30, False), ("23:00", 480, False)],
+)
+def test_hours_that_touch_are_worked_without_a_break(
+    clock: str, length: int, offered: bool
+) -> None:
+    each = calendar("Asia/Kathmandu", (540, 720), (720, 960), (965, 1440), (0, 60))
+    start = at("Asia/Kathmandu", "2026-05-04", clock)
+    assert is_offered(each, start, length * 60, now=0) is offered
+
+
+@pytest.mark.parametrize(
     ("start", "end", "expected"),
     [
         (None, None, (NOW, NOW + 14 * DAY)),
