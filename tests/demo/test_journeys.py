@@ -183,7 +183,11 @@ def test_a_fault_of_the_demo_itself_is_not_taken_for_an_answer() -> None:
     town.asked = None  # type: ignore[assignment]
     load = Load(Journeys(TownStubs(town), ["pat_one"], Observations(), seed=1), rate=1000.0)
     load.start()
-    with pytest.raises(TypeError):
+
+    def wait_for_ever() -> None:
         while True:
             load.check()
+
+    with pytest.raises(TypeError):
+        wait_for_ever()
     load.close()
