@@ -102,6 +102,7 @@ class Parts:
                     breaker_failures=meaning.BREAKER_FAILURES,
                     breaker_seconds=meaning.BREAKER_RESET,
                     sampling=self.sampling,
+                    bulkhead=meaning.BULKHEAD,
                 ),
                 enforce=True,
             )

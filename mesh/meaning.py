@@ -39,6 +39,10 @@ MAX_REQUESTS: Final = 512
 # Pools. A handler is synchronous and holds a thread; streams hold one for as long as they live.
 HANDLER_THREADS: Final = 32
 
+# Bulkhead: calls of one replica under way to one dependency. A quarter of the handler threads: when it
+# hangs, three quarters go on with what does not need it until its breakers open.
+BULKHEAD: Final = HANDLER_THREADS // 4
+
 # Breaker: per method of a dependency. Five in a row is not chance; a second is about how long a
 # replica takes to be replaced, and one probe each second is no load.
 BREAKER_FAILURES: Final = 5

@@ -25,6 +25,7 @@ from mesh.persistence.failures import (
     store_unavailable,
     without_values,
 )
+from plexus.client import go_on
 
 T = TypeVar("T")
 
@@ -76,7 +77,8 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one moment and cannot write. Keep it short: never across a
-        `yield` to a client."""
+        `yield` to a client. Not begun for a caller that has gone: DEADLINE_EXHAUSTED."""
+        go_on()
         with _as_faults(), self._reader.connect() as tx:
             if self.is_sqlite:
                 _cursor(tx).execute("BEGIN")
@@ -87,7 +89,9 @@ class Database:
         """A transaction that commits at the end of the block, or does nothing if it raises.
 
         Not to be nested. No remote call belongs in it: it holds locks others wait for.
+        Not begun for a caller that has gone: DEADLINE_EXHAUSTED.
         """
+        go_on()
         with _as_faults(), self._writing(self._patience) as tx:
             yield tx
 
@@ -97,6 +101,7 @@ class Database:
         *work* may run several times and must have no effect outside the transaction.
         """
         for attempt in range(1, _ATTEMPTS):
+            go_on()
             try:
                 with self._writing(self._patience) as tx:
                     return work(tx)

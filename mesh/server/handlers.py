@@ -90,6 +90,7 @@ def _incoming(method: Method, raw: Any, call: grpc.ServicerContext, sampled: boo
         method=method,
         traceparent=_current() if sampled else metadata.get(TRACEPARENT) or context(0.0)[1],
         sampled=sampled,
+        is_active=call.is_active,
     )
     return Incoming(raw=raw, context=call, metadata=metadata, work=work)
 

@@ -242,6 +242,9 @@ class Late:
     def time_remaining(self) -> float:
         return 0.0
 
+    def is_active(self) -> bool:
+        return True
+
     def invocation_metadata(self) -> tuple[()]:
         return ()
 

@@ -2,7 +2,7 @@
 
 from plexus.client.breaker import BreakerView
 from plexus.client.channel import Channel, channel
-from plexus.client.inbound import Inbound, inbound, working
+from plexus.client.inbound import Inbound, go_on, inbound, working
 from plexus.client.optional import optional
 from plexus.client.tuning import Tuning
 
@@ -12,6 +12,7 @@ __all__ = [
     "Inbound",
     "Tuning",
     "channel",
+    "go_on",
     "inbound",
     "optional",
     "working",

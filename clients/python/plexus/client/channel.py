@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -219,7 +220,8 @@ def channel(
     """
     contract = contract or load()
     tuning = tuning or Tuning()
-    parts = Parts(tuning=tuning, token=token, enforce=enforce, breakers={})
+    places = threading.BoundedSemaphore(tuning.bulkhead) if tuning.bulkhead else None
+    parts = Parts(tuning=tuning, token=token, enforce=enforce, breakers={}, places=places)
     # The first of two equal options counts.
     chosen = [*options, *OPTIONS]
     if not target.startswith("xds:"):

@@ -15,7 +15,8 @@ def deadline(method: Method, parts: Parts, proceed: Send) -> Send:
     """Set `timeout`; a caller's own wish is kept when it is shorter.
 
     An optional call gets only a share of what is left, so that its caller can still answer without
-    it. With nothing left the call is not begun: DEADLINE_EXHAUSTED.
+    it. With nothing left, or when the caller of the work has gone, the call is not begun:
+    DEADLINE_EXHAUSTED.
     """
     longest = method.deadline
 
@@ -28,7 +29,7 @@ def deadline(method: Method, parts: Parts, proceed: Send) -> Send:
             if call is not None and call.need is Need.OPTIONAL:
                 left *= parts.tuning.optional_share
             timeout = min(timeout, left)
-        if timeout <= 0:
+        if timeout <= 0 or (work is not None and work.is_over()):
             raise from_fault(
                 Fault(
                     PlatformError,

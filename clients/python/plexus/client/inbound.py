@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from plexus.contract import Call, Method
+from plexus.errors import Fault
 from plexus.type.v1 import degradation_pb2
+from plexus.type.v1.errors_pb2 import PlatformError
 
 _REQUEST_IDS = uuid.UUID("7d0f2c0e-2f5c-5a39-9d3a-6f1f6f5f9b10")
 
@@ -20,6 +22,7 @@ class Inbound:
     """One piece of work. *deadline* is on the monotonic clock; *calls* are those its contract declares.
 
     *caller* is the workload or token subject that asked for it; empty for a background task.
+    *is_active* tells whether that caller still waits.
     """
 
     name: str
@@ -30,12 +33,17 @@ class Inbound:
     request_id: str = ""
     traceparent: str = ""
     sampled: bool = False
+    is_active: Callable[[], bool] | None = None
     degradations: list[degradation_pb2.Degradation] = field(default_factory=list)
     _writes: int = 0
 
     def remaining(self) -> float:
         """Seconds until the deadline; negative when it has passed."""
         return self.deadline - time.monotonic()
+
+    def is_over(self) -> bool:
+        """Whether nobody waits for the outcome any more: the time is up, or the caller has gone."""
+        return self.remaining() <= 0 or not (self.is_active is None or self.is_active())
 
     def next_request_id(self, callee: str) -> str:
         """The id for the next write this work makes: the same again when the work is repeated."""
@@ -51,6 +59,20 @@ _inbound: ContextVar[Inbound | None] = ContextVar("plexus_inbound", default=None
 def inbound() -> Inbound | None:
     """The work in progress in this thread, if any."""
     return _inbound.get()
+
+
+def go_on() -> None:
+    """Stop the work in progress when nobody waits for it any more: Fault DEADLINE_EXHAUSTED.
+
+    Called at every step worth not taking: before a call, before a transaction.
+    """
+    work = _inbound.get()
+    if work is not None and work.is_over():
+        raise Fault(
+            PlatformError,
+            PlatformError.PLATFORM_ERROR_DEADLINE_EXHAUSTED,
+            method=work.name,
+        )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,7 @@ class Parts:
     token: Callable[[], str] | None
     enforce: bool
     breakers: dict[str, Any]
+    places: threading.Semaphore | None = None
 
 
 Layer = Callable[[Method, Parts, Send], Send]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from plexus.client.breaker import breaker
+from plexus.client.bulkhead import bulkhead
 from plexus.client.credentials import credentials
 from plexus.client.deadline import deadline
 from plexus.client.declared import declared
@@ -19,6 +20,7 @@ UNARY: Sequence[Layer] = (
     trace,  # next, so that its span covers everything that is done for the call, breaker included
     deadline,  # before the breaker: a call without time left says nothing about its callee
     request_id,  # once for the call, not for an attempt: that is what makes attempts repeatable
+    bulkhead,  # around the breaker: a full house is the caller's trouble and says nothing of the callee
     breaker,  # after what costs the callee nothing, before what reaches it
     credentials,  # last, so that a token is as fresh as can be
     failure,  # innermost: everything outside it sees typed exceptions only

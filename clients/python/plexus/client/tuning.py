@@ -17,6 +17,8 @@ class Tuning:
     A repeatable call that takes longer than such calls usually do, and longer than *hedge_floor*
     seconds, is sent again, up to *hedge_rivals* times. Over time at most *hedge_budget* of the calls
     are; up to *hedge_reserve* of that is saved up for when a replica hangs.
+
+    At most *bulkhead* calls of a channel are under way at once; 0 sets no bound.
     """
 
     attempts: int = 3
@@ -28,3 +30,4 @@ class Tuning:
     hedge_rivals: int = 2
     hedge_budget: float = 0.05
     hedge_reserve: float = 100.0
+    bulkhead: int = 0
