@@ -40,6 +40,13 @@ def call(
     trace: Annotated[
         bool, typer.Option("--trace", help="Record a trace, and print its id to standard error.")
     ] = False,
+    field: Annotated[
+        str,
+        typer.Option(
+            metavar="PATH",
+            help="Print one field only, such as slots.0.start_time: a text without its quotes.",
+        ),
+    ] = "",
     listed: Annotated[bool, typer.Option("--list", help="List every method instead.")] = False,
 ) -> None:
     """Call a method of a service through the mesh, as an outside caller with every scope.
@@ -58,7 +65,8 @@ def call(
     with platform(ctx) as here, _traced(trace) as trace_id:
         try:
             for response in _answers(_channel(here, found), found, requests, timeout):
-                print(_json(response, found.server_streaming), flush=True)
+                told = _field(response, field) if field else _json(response, found.server_streaming)
+                print(told, flush=True)
         finally:
             if trace_id:
                 typer.echo(f"trace {trace_id}", err=True)
@@ -172,6 +180,24 @@ def _json(message: Any, one_line: bool) -> str:
 
     told = json_format.MessageToDict(message, preserving_proto_field_name=True)
     return json.dumps(told, ensure_ascii=False, indent=None if one_line else 2)
+
+
+def _field(message: Any, path: str) -> str:
+    """The value at *path*, whose parts are names of fields and places in lists; Mistake."""
+    from google.protobuf import json_format
+
+    found: Any = json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    for part in path.split("."):
+        try:
+            found = found[int(part)] if isinstance(found, list) else found[part]
+        except (LookupError, TypeError, ValueError):
+            raise Mistake(
+                f"the answer has nothing at {path}: {part} is not there",
+                "leave --field out to see what there is",
+            ) from None
+    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
 
 def _traced(wanted: bool) -> Any:
