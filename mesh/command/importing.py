@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 import uuid
 from collections import Counter
@@ -164,6 +165,7 @@ def _inside(folder: Path) -> Iterator[Path]:
 
 
 def _progress() -> Progress:
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     return Progress(
@@ -171,5 +173,7 @@ def _progress() -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("[dim]files, {task.fields[resources]:,} resources[/dim]"),
+        console=Console(stderr=True),
         transient=True,
+        disable=not sys.stderr.isatty(),
     )

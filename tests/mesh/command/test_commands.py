@@ -94,6 +94,14 @@ def test_kill_and_scale_do_what_they_say(sleepers: Sleepers) -> None:
     eventually(lambda: "billing-1" in sleepers.pids(), "billing-1 runs")
 
 
+def test_a_second_up_says_that_it_runs_and_changes_nothing(sleepers: Sleepers) -> None:
+    before = sleepers.pids()
+    home = {"PLEXUS_HOME": str(sleepers.platform.home.path), "COLUMNS": "200"}
+    result = CliRunner().invoke(app, ["up"], env=home)
+    assert (result.exit_code, "runs already" in result.stdout) == (0, True)
+    assert sleepers.pids() == before
+
+
 def test_call_reaches_the_runtime_by_its_contract(sleepers: Sleepers) -> None:
     home = {"PLEXUS_HOME": str(sleepers.platform.home.path)}
     result = CliRunner().invoke(app, ["call", "mesh.ListProcesses", "{}"], env=home)
