@@ -37,7 +37,13 @@ def serve_operator(home: Home, servicer: RuntimeServicer) -> grpc.Server:
     )
     descriptor = runtime_service_pb2.DESCRIPTOR.services_by_name["RuntimeService"]
     stacked = handlers(descriptor, servicer, parts)
-    server = grpc.server(ThreadPoolExecutor(_THREADS, thread_name_prefix="operator"))
+    # The client stack pings every second; a server that is not told so hangs up on it.
+    options = (
+        ("grpc.http2.min_ping_interval_without_data_ms", 500),
+        ("grpc.keepalive_permit_without_calls", 1),
+    )
+    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="operator")
+    server = grpc.server(pool, options=options)
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(descriptor.full_name, stacked),)
     )
