@@ -12,6 +12,11 @@ from typer.testing import CliRunner, Result
 from mesh.command.program import app
 from tests.mesh.runtime.sleepers import Sleepers, asleep
 
+
+def _id(value: list[str] | str) -> str:
+    return " ".join(value) if isinstance(value, list) else "·"
+
+
 NOWHERE: list[tuple[list[str], str, str]] = [
     # With nothing running.
     (["status"], "no platform runs in", "plexus up"),
@@ -47,7 +52,7 @@ NOWHERE: list[tuple[list[str], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "cause", "mend"), NOWHERE, ids=lambda v: " ".join(v)[:40])
+@pytest.mark.parametrize(("arguments", "cause", "mend"), NOWHERE, ids=_id)
 def test_a_mistake_is_told_with_its_mend(
     tmp_path: Path, arguments: list[str], cause: str, mend: str
 ) -> None:
@@ -70,7 +75,7 @@ def sleepers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sleepers]:
         yield found
 
 
-@pytest.mark.parametrize(("arguments", "cause", "mend"), RUNNING, ids=lambda v: " ".join(v)[:40])
+@pytest.mark.parametrize(("arguments", "cause", "mend"), RUNNING, ids=_id)
 def test_a_mistake_about_a_running_platform_is_told_with_its_mend(
     sleepers: Sleepers, arguments: list[str], cause: str, mend: str
 ) -> None:
