@@ -9,7 +9,7 @@ import sys
 
 from mesh import topology
 from mesh.controlplane.resources import UnknownServiceError
-from mesh.controlplane.server import ControlPlane
+from mesh.controlplane.server import ControlPlane, ListenError
 from mesh.settings import Settings, SettingsError
 from observability import logs
 from plexus import contract
@@ -27,7 +27,7 @@ def main() -> int:
         _require_addresses(settings)
         stated = topology.load(settings.topology)
         asyncio.run(_run(ControlPlane(settings, stated, contract.load())))
-    except (SettingsError, topology.TopologyError, UnknownServiceError) as error:
+    except (SettingsError, topology.TopologyError, UnknownServiceError, ListenError) as error:
         _log.error("cannot_start", extra={"cause": str(error)})
         return _MISTAKE
     return 0

@@ -54,6 +54,10 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
 )
 
 
+class ListenError(Exception):
+    """A port cannot be opened; the text names it."""
+
+
 class ControlPlane:
     """Everything it consists of. `start`, then `stop`."""
 
@@ -102,7 +106,11 @@ class ControlPlane:
 
     def _publish(self) -> None:
         published = self._derive()
-        self._state.save(self.registry.replicas, published.versions)
+        try:
+            self._state.save(self.registry.replicas, published.versions)
+        except OSError as error:
+            # A full disk is no reason to withhold a living replica from its clients.
+            _log.error("state_not_saved", extra={"cause": error.strerror})
         self.publisher.publish(published)
 
     def _derive(self) -> snapshot.Snapshot:
@@ -131,7 +139,10 @@ class ControlPlane:
 
     async def _open(self, server: grpc.aio.Server, address: str, *, ask_client: bool) -> None:
         credentials = rotating_server_credentials(self._own.current, ask_client=ask_client)
-        server.add_secure_port(address, credentials)
+        try:
+            server.add_secure_port(address, credentials)
+        except RuntimeError:
+            raise ListenError(f"cannot listen on {address}: the port is taken") from None
         await server.start()
         self._servers.append(server)
 

@@ -202,8 +202,9 @@ class WorkloadIdentity:
                 self._held = self._renew_or_join()
                 pause = meaning.RECONNECT_FIRST
                 _log.info("certificate_renewed", extra={"expires": self.expire_time.isoformat()})
-            except grpc.RpcError as error:
-                _log.warning("certificate_not_renewed", extra={"cause": error.code().name})
+            except (grpc.RpcError, OSError) as error:
+                cause = error.strerror if isinstance(error, OSError) else error.code().name
+                _log.warning("certificate_not_renewed", extra={"cause": cause})
                 self._closed.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311
                 pause = min(pause * 2, _LONGEST_WAIT)
 

@@ -55,6 +55,7 @@ class Process:
     name: str
     popen: subprocess.Popen[str]
     lines: list[str]
+    reader: threading.Thread
 
     def wait_for(self, word: str) -> None:
         """Wait for a line that holds *word*."""
@@ -78,6 +79,10 @@ class Process:
 
         answer: dict[str, int] = json.loads(until(answered, f"an answer of {self.name}"))
         return answer
+
+    def finish(self) -> None:
+        """Wait until all that an ended process wrote is read."""
+        self.reader.join(PATIENCE)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -110,9 +115,13 @@ class SmallMesh:
 
     def start_control_plane(self) -> Process:
         """Start the control plane and wait until both ports are open."""
-        process = self._start("control-plane", ["-m", "mesh.controlplane"], self.environ)
+        process = self.launch_control_plane()
         process.wait_for("ready")
         return process
+
+    def launch_control_plane(self) -> Process:
+        """Start the control plane."""
+        return self._start("control-plane", ["-m", "mesh.controlplane"], self.environ)
 
     def start_replica(self, name: str, workload: str = "records") -> Process:
         """Start a replica and wait until it is published."""
@@ -185,9 +194,10 @@ class SmallMesh:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        process = Process(name, popen, [])
-        stdout: IO[str] = popen.stdout  # type: ignore[assignment]
-        threading.Thread(target=_collect, args=(stdout, process.lines), daemon=True).start()
+        lines: list[str] = []
+        reader = threading.Thread(target=_collect, args=(popen.stdout, lines), daemon=True)
+        reader.start()
+        process = Process(name, popen, lines, reader)
         self._processes.append(process)
         return process
 
