@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
@@ -77,7 +77,7 @@ def once_within(
     if not tx.execute(_CLAIM, claim).rowcount:
         return _recall(tx, mine, key, response_type)
     response = work()
-    tx.execute(_ANSWER, {**mine, "response": response.SerializeToString()})
+    tx.execute(_ANSWER, {**mine, "response": _whole(response).SerializeToString()})
     return response
 
 
@@ -127,4 +127,20 @@ def _recall(tx: Connection, mine: dict[str, str], key: RequestKey, response_type
     row = tx.execute(_RECALL, mine).one()
     if bytes(row.fingerprint) != key.fingerprint:
         raise Fault(PlatformError, PlatformError.PLATFORM_ERROR_REQUEST_ID_REUSED)
+    call = inbound()
+    if call is not None:
+        # The first answer says what it lacked; what failed on the way of the repeat does not count.
+        call.degradations.clear()
     return response_type.FromString(bytes(row.response))
+
+
+def _whole(response: R) -> R:
+    """The answer as the caller will get it: the stack adds what it lacks after the handler."""
+    call = inbound()
+    if call is None or not call.degradations:
+        return response
+    whole: Any = type(response)()
+    whole.CopyFrom(response)
+    whole.degradations.extend(call.degradations)
+    result: R = whole
+    return result

@@ -14,10 +14,13 @@ from mesh.persistence.schema import requests
 from plexus.client import Inbound, working
 from plexus.errors import Fault
 from plexus.scheduling.v1.scheduling_service_pb2 import (
+    BookAppointmentRequest,
+    BookAppointmentResponse,
     CancelAppointmentRequest,
     MarkNoShowRequest,
     MarkNoShowResponse,
 )
+from plexus.type.v1.degradation_pb2 import Degradation
 from tests.mesh.persistence.clinic import record, recorded
 
 
@@ -114,3 +117,25 @@ def test_old_answers_are_forgotten_and_new_ones_kept(clinic: Database) -> None:
     assert purge(clinic, timedelta(hours=1)) == 2
     with clinic.read() as tx:
         assert list(tx.scalars(sa.select(requests.c.request_id))) == ["r-0"]
+
+
+def test_a_repeat_says_what_the_first_answer_lacked(clinic: Database) -> None:
+    request = BookAppointmentRequest(request_id="r-1", patient_id="pat_aaaaaaaa")
+    first = _in_progress(lacking="records")
+    repeat = _in_progress(lacking="something else")
+    answers = []
+    for work in (first, repeat):
+        with working(work):
+            made = once(
+                clinic, request, BookAppointmentResponse, lambda _: BookAppointmentResponse()
+            )
+        # What the stack does after the handler.
+        made.degradations.extend(work.degradations)
+        answers.append([note.dependency for note in made.degradations])
+    assert answers == [["records"], ["records"]]
+
+
+def _in_progress(lacking: str) -> Inbound:
+    work = Inbound(name="m", calls={}, deadline=time.monotonic() + 60, caller="edge/app")
+    work.degradations.append(Degradation(dependency=lacking))
+    return work
