@@ -66,8 +66,9 @@ def aliases(resource: dict[str, Any], full_url: str) -> Iterator[str]:
     if full_url:
         yield full_url
     kind = resource["resourceType"]
-    identifiers = resource.get("identifier", ())
-    for identifier in identifiers if isinstance(identifiers, list) else (identifiers,):
+    # One or many, by the type of resource.
+    identifiers = resource.get("identifier", [])
+    for identifier in identifiers if isinstance(identifiers, list) else [identifiers]:
         value = identifier.get("value")
         if value:
             yield f"{kind}?identifier={identifier.get('system', '')}|{value}"
