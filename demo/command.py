@@ -42,28 +42,28 @@ def demo(
     from demo import bundles, report
     from demo.promises import held, judge
     from demo.screen import open_screen
-    from demo.stage import private_platform
+    from demo.stage import private_stage
     from demo.story import Plot, Story
 
     began = time.monotonic()
     check_writable(json_file)
     contents = bundles.find_contents(data) if data else bundles.make_contents(patients, seed)
     console = Console(highlight=False)
-    with private_platform(keep=keep) as platform:
+    with private_stage(keep=keep) as stage:
         screen = open_screen(console)
-        story = Story(platform, contents, Plot(replicas=replicas, seed=seed), screen)
+        story = Story(stage.platform, contents, Plot(replicas=replicas, seed=seed), screen)
         try:
             ending = story.play()
         finally:
             story.close()
             screen.close()
-    promises = judge(ending.facts)
+        promises = judge(ending.facts)
+        stage.broken = not held(promises)
     if json_file is not None:
         report.write_json(json_file, ending.facts)
     console.print(report.summarize(ending, promises, time.monotonic() - began))
-    if keep:
-        console.print(report.directions(platform.home.path), soft_wrap=True)
-    if not held(promises):
+    console.print(report.directions(stage.folder), soft_wrap=True)
+    if stage.broken:
         raise typer.Exit(BROKEN)
 
 

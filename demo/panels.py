@@ -106,7 +106,9 @@ def percent(share: float | None) -> str:
     """A share for people; never 100 % when it is less."""
     if share is None:
         return "–"
-    return "100 %" if share == 1 else f"{min(share, 0.999):.1%}".replace("%", " %")
+    if share in (0, 1):
+        return f"{share:.0%}".replace("%", " %")
+    return f"{min(share, 0.999):.1%}".replace("%", " %")
 
 
 def colour(share: float | None) -> str:

@@ -181,16 +181,16 @@ def report(facts: Facts) -> dict[str, Any]:
 def _intake(intake: Intake) -> Promise:
     sound = intake.patients > 0 and intake.resources > 0
     return Promise(
-        "every resource is in, and importing again adds none",
+        "imported whole, and only once",
         sound and intake.rejected == 0 and intake.again == 0,
-        f"{intake.resources:,} in, {intake.rejected} rejected, {intake.again} added again",
+        f"{intake.resources:,} in, {intake.rejected} rejected, {intake.again} again",
     )
 
 
 def _availability(facts: Facts) -> Iterable[Promise]:
     for words, journeys, phases in (
-        ("chat, book and visit go on while billing is dead", CARE, tuple(Phase)),
-        ("patients can pay before and after", (Journey.PAY,), (Phase.BEFORE, Phase.AFTER)),
+        ("care goes on while billing is dead", CARE, tuple(Phase)),
+        ("paying works before and after", (Journey.PAY,), (Phase.BEFORE, Phase.AFTER)),
     ):
         tallies = {
             f"{journey} {phase}": facts.tallies.get((journey, phase), Tally())
@@ -210,7 +210,7 @@ def _availability(facts: Facts) -> Iterable[Promise]:
 def _breaker(facts: Facts) -> Promise:
     p50 = facts.breaker_ms_p50
     return Promise(
-        f"an open breaker answers in less than {BREAKER_MS:g} ms",
+        f"an open breaker answers within {BREAKER_MS:g} ms",
         p50 is not None and p50 < BREAKER_MS,
         "no breaker opened" if p50 is None else f"{p50:.3f} ms at the median",
     )
@@ -219,10 +219,9 @@ def _breaker(facts: Facts) -> Promise:
 def _claims(books: Books) -> Promise:
     sound = bool(books.completed) and not (books.lost or books.duplicated or books.unfounded)
     return Promise(
-        "each completed appointment is claimed exactly once",
+        "every visit is claimed exactly once",
         sound,
-        f"{len(books.completed)} completed, {books.claimed} claimed, {books.lost} lost, "
-        f"{books.duplicated} doubled"
+        f"{books.claimed} of {len(books.completed)}, {books.lost} lost, {books.duplicated} doubled"
         + (f", {books.unfounded} unfounded" if books.unfounded else ""),
     )
 
@@ -230,17 +229,17 @@ def _claims(books: Books) -> Promise:
 def _ledger(books: Books) -> Promise:
     sound = books.ledger == 0 and books.unbalanced == 0 and books.received == books.entered > 0
     return Promise(
-        "the ledger sums to zero and holds each payment once",
+        "the ledger sums to 0, payments once",
         sound,
-        f"sum {books.ledger / 100:.2f}, paid {books.received / 100:,.2f}, "
-        f"entered {books.entered / 100:,.2f}"
+        f"{books.received / 100:,.2f} paid, {books.entered / 100:,.2f} entered"
+        + (f", sum {books.ledger / 100:,.2f}" if books.ledger else "")
         + (f", {books.unbalanced} unbalanced" if books.unbalanced else ""),
     )
 
 
 def _bookings(books: Books) -> Promise:
     return Promise(
-        "nobody's time is given away twice",
+        "no time is given away twice",
         books.double_booked == 0,
         f"{books.double_booked} double bookings",
     )
@@ -248,7 +247,7 @@ def _bookings(books: Books) -> Promise:
 
 def _trace(services: Sequence[str]) -> Promise:
     return Promise(
-        "one trace shows a call through the services",
+        "one trace shows a call's services",
         len(set(services)) >= TRACED,
         ", ".join(services) or "no trace",
     )

@@ -57,11 +57,12 @@ def _recovery(ending: Ending) -> RenderableType:
     caught_up = (
         "did not catch up in time"
         if ending.caught_up_in is None
-        else f"had caught up {ending.caught_up_in:.1f} s later"
+        else f"caught up {ending.caught_up_in:.1f} s later"
     )
     return Text(
-        f"{INDENT}Billing answered {ending.restored_in:.1f} s after it was started again and "
-        f"{caught_up}; {ending.waited} appointments had waited."
+        f"{INDENT}billing answered {ending.restored_in:.1f} s after its restart and {caught_up}; "
+        f"{ending.waited} visits had waited",
+        no_wrap=True,
     )
 
 
@@ -69,7 +70,8 @@ def _promises(promises: Sequence[Promise]) -> RenderableType:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
     for promise in promises:
         mark = Text(INDENT + "✓", "green") if promise.held else Text(INDENT + "✗", "bold red")
-        table.add_row(mark, promise.words, Text(promise.seen, "dim" if promise.held else "red"))
+        seen = Text(promise.seen, "dim" if promise.held else "red")
+        table.add_row(mark, Text(promise.words, no_wrap=True), seen)
     return table
 
 
@@ -102,9 +104,13 @@ def _verdict(promises: Sequence[Promise], seconds: float) -> RenderableType:
 
 
 def directions(home: Path) -> RenderableType:
-    """How to go on with a platform that was left running."""
-    return Text(
-        f"{INDENT}It still runs. Look: plexus --home {home} status\n"
-        f"{INDENT}{'':<17}Stop: plexus --home {home} down\n",
-        no_wrap=True,
-    )
+    """How to go on with what was left: a platform that still runs, or the logs of one that failed."""
+    lines = []
+    if (home / "runtime.lock").exists():
+        lines = [
+            f"It still runs: plexus --home {home} status",
+            f"To stop it: plexus --home {home} down",
+        ]
+    elif (home / "logs").exists():
+        lines = [f"Its logs are in {home / 'logs'}"]
+    return Text("".join(f"{INDENT}{line}\n" for line in lines))

@@ -122,6 +122,8 @@ class LiveScreen:
 
     def watch(self, platform: Platform, seen: Observations) -> None:
         """Draw them from now on."""
+        if self._pulse is not None:
+            return
         self._seen = seen
         self._pulse = Pulse(platform)
         self._pulse.start()

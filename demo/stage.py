@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from demo.bundles import DataUnusable
 from mesh.runtime.client import Platform
 from mesh.runtime.errors import Mistake
 
@@ -28,31 +31,63 @@ def forget_platform(environ: MutableMapping[str, str]) -> None:
             del environ[name]
 
 
-@contextmanager
-def private_platform(*, keep: bool) -> Iterator[Platform]:
-    """A platform in a new folder, which does not run yet.
+@dataclass(slots=True)
+class Stage:
+    """The platform, which does not run yet. What is *broken* is worth its logs."""
 
-    At the end everything that runs in it is stopped and the folder removed, unless *keep* and nothing
-    failed. SIGTERM and SIGHUP end the demo as Ctrl-C does.
+    platform: Platform
+    broken: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The state folder."""
+        return self.platform.home.path
+
+
+@contextmanager
+def private_stage(*, keep: bool) -> Iterator[Stage]:
+    """A platform in a new folder.
+
+    At the end everything that runs in it is stopped and the folder removed; the logs stay when
+    something failed, and all of it when nothing did and *keep* says so. SIGTERM and SIGHUP end the
+    demo as Ctrl-C does.
     """
     forget_platform(os.environ)
     folder = Path(tempfile.mkdtemp(prefix="plexus-demo-"))
-    platform = Platform(folder, subject="demo")
+    stage = Stage(Platform(folder, subject="demo"))
     before = {number: signal.signal(number, _interrupt) for number in _ENDINGS}
     kept = False
     try:
-        yield platform
+        yield stage
         kept = keep
+    except DataUnusable:
+        raise
+    except Exception:
+        stage.broken = True
+        print(f"the logs are kept in {folder / 'logs'}", file=sys.stderr)
+        raise
     finally:
         for number in _ENDINGS:
             signal.signal(number, signal.SIG_IGN)
         if kept:
-            platform.close()
+            stage.platform.close()
         else:
-            _end(platform)
-            shutil.rmtree(folder, ignore_errors=True)
+            _end(stage.platform)
+            _clear(folder, but="logs" if stage.broken else "")
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _clear(folder: Path, but: str) -> None:
+    for inside in folder.iterdir():
+        if inside.name == but:
+            continue
+        if inside.is_dir():
+            shutil.rmtree(inside, ignore_errors=True)
+        else:
+            inside.unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _end(platform: Platform) -> None:

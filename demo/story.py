@@ -95,7 +95,6 @@ class Story:
     def _bring_up(self) -> float:
         self._screen.stage("start")
         began = time.monotonic()
-        self._screen.watch(self._platform, self._seen)
         self._platform.up(replicas=self._plot.replicas, sampling=0.0, tell=self._started)
         taken = time.monotonic() - began
         count = sum(1 for process in self._platform.processes() if process.service)
@@ -103,8 +102,11 @@ class Story:
         return taken
 
     def _started(self, step: Step) -> None:
-        if step.name not in ("state folder", "ready"):
-            self._screen.tell(f"{step.name}: {step.fact}")
+        if step.name in ("state folder", "ready"):
+            return
+        # Only now is there a platform to look at.
+        self._screen.watch(self._platform, self._seen)
+        self._screen.tell(f"{step.name}: {step.fact}")
 
     def _import(self) -> tuple[Intake, list[str]]:
         self._screen.stage("import")

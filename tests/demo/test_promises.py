@@ -57,14 +57,14 @@ def test_all_promises_hold_though_nobody_can_pay_a_dead_billing() -> None:
 @pytest.mark.parametrize(
     ("key", "tally", "expected"),
     [
-        ((Journey.CHAT, Phase.DURING), Tally(200, 197), "chat, book and visit"),
-        ((Journey.BOOK, Phase.AFTER), Tally(40, 39), "chat, book and visit"),
-        ((Journey.VISIT, Phase.BEFORE), Tally(40, 0), "chat, book and visit"),
+        ((Journey.CHAT, Phase.DURING), Tally(200, 197), "care goes on"),
+        ((Journey.BOOK, Phase.AFTER), Tally(40, 39), "care goes on"),
+        ((Journey.VISIT, Phase.BEFORE), Tally(40, 0), "care goes on"),
         ((Journey.BOOK, Phase.DURING), Tally(200, 199), None),
-        ((Journey.BOOK, Phase.DURING), Tally(ENOUGH - 1, ENOUGH - 1), "chat, book and visit"),
-        ((Journey.VISIT, Phase.AFTER), Tally(), "chat, book and visit"),
-        ((Journey.PAY, Phase.BEFORE), Tally(40, 30), "patients can pay"),
-        ((Journey.PAY, Phase.AFTER), Tally(), "patients can pay"),
+        ((Journey.BOOK, Phase.DURING), Tally(ENOUGH - 1, ENOUGH - 1), "care goes on"),
+        ((Journey.VISIT, Phase.AFTER), Tally(), "care goes on"),
+        ((Journey.PAY, Phase.BEFORE), Tally(40, 30), "paying works"),
+        ((Journey.PAY, Phase.AFTER), Tally(), "paying works"),
         ((Journey.PAY, Phase.DURING), Tally(), None),
     ],
 )
@@ -78,9 +78,9 @@ def test_availability_is_held_to_its_phase_and_to_enough_tries(
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
-        (replace(GOOD, intake=Intake(50, 1995, rejected=1)), "every resource"),
-        (replace(GOOD, intake=Intake(50, 1995, again=1)), "every resource"),
-        (replace(GOOD, intake=Intake(0, 1995)), "every resource"),
+        (replace(GOOD, intake=Intake(50, 1995, rejected=1)), "imported whole"),
+        (replace(GOOD, intake=Intake(50, 1995, again=1)), "imported whole"),
+        (replace(GOOD, intake=Intake(0, 1995)), "imported whole"),
         (replace(GOOD, breaker_ms=(0.2, 1.0, 3.0)), "an open breaker"),
         (replace(GOOD, breaker_ms=()), "an open breaker"),
         (replace(GOOD, trace_services=("edge", "triage")), "one trace"),
@@ -97,17 +97,17 @@ ONE_SHORT = dict.fromkeys(IDS - {"app_one"}, 1)
 @pytest.mark.parametrize(
     ("books", "counts", "expected"),
     [
-        (replace(SOUND, claims=ONE_SHORT), (2, 1, 0, 0), "each completed"),
-        (replace(SOUND, claims={**SOUND.claims, "app_one": 3}), (3, 0, 2, 0), "each completed"),
-        (replace(SOUND, claims={**SOUND.claims, "app_x": 1}), (3, 0, 0, 1), "each completed"),
-        (replace(SOUND, acknowledged=IDS | {"app_gone"}), (3, 1, 0, 0), "each completed"),
+        (replace(SOUND, claims=ONE_SHORT), (2, 1, 0, 0), "every visit"),
+        (replace(SOUND, claims={**SOUND.claims, "app_one": 3}), (3, 0, 2, 0), "every visit"),
+        (replace(SOUND, claims={**SOUND.claims, "app_x": 1}), (3, 0, 0, 1), "every visit"),
+        (replace(SOUND, acknowledged=IDS | {"app_gone"}), (3, 1, 0, 0), "every visit"),
         (replace(SOUND, acknowledged=IDS - {"app_one"}), (3, 0, 0, 0), None),
-        (Books(received=1, entered=1), (0, 0, 0, 0), "each completed"),
+        (Books(received=1, entered=1), (0, 0, 0, 0), "every visit"),
         (replace(SOUND, ledger=1), (3, 0, 0, 0), "the ledger"),
         (replace(SOUND, unbalanced=1), (3, 0, 0, 0), "the ledger"),
         (replace(SOUND, entered=18000), (3, 0, 0, 0), "the ledger"),
         (replace(SOUND, received=0, entered=0), (3, 0, 0, 0), "the ledger"),
-        (replace(SOUND, double_booked=1), (3, 0, 0, 0), "nobody's time"),
+        (replace(SOUND, double_booked=1), (3, 0, 0, 0), "no time"),
     ],
 )
 def test_nothing_is_lost_or_doubled_between_the_books(
