@@ -28,13 +28,9 @@ from plexus.mesh.v1.replica_pb2 import (
 )
 from plexus.records.v1.patient_pb2 import Patient
 from plexus.records.v1.records_service_pb2 import GetPatientRequest, GetPatientResponse
-from plexus.records.v1.records_service_pb2_grpc import (
-    RecordsServiceServicer,
-    add_RecordsServiceServicer_to_server,
-)
 
 
-class Records(RecordsServiceServicer):
+class Records:
     """Answers with its own name, after as many milliseconds as the id ends in."""
 
     def __init__(self, name: str) -> None:
@@ -54,7 +50,15 @@ def main() -> None:
     identity = WorkloadIdentity(settings)
     identity.start()
     server = grpc.server(futures.ThreadPoolExecutor(meaning.HANDLER_THREADS))
-    add_RecordsServiceServicer_to_server(Records(settings.replica), server)
+    get_patient: Any = grpc.unary_unary_rpc_method_handler(
+        Records(settings.replica).GetPatient,
+        GetPatientRequest.FromString,
+        GetPatientResponse.SerializeToString,
+    )
+    records = grpc.method_handlers_generic_handler(
+        "plexus.records.v1.RecordsService", {"GetPatient": get_patient}
+    )
+    server.add_generic_rpc_handlers((records,))
     healthy = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     healthy.set("", health_pb2.HealthCheckResponse.SERVING)
