@@ -69,7 +69,8 @@ def aliases(resource: dict[str, Any], full_url: str) -> Iterator[str]:
     # One or many, by the type of resource.
     identifiers = resource.get("identifier", [])
     for identifier in identifiers if isinstance(identifiers, list) else [identifiers]:
-        value = identifier.get("value")
+        # Of the few types that are held to the rules of JSON only, it can be anything.
+        value = identifier.get("value") if isinstance(identifier, dict) else None
         if value:
             yield f"{kind}?identifier={identifier.get('system', '')}|{value}"
             yield f"{kind}?identifier={value}"

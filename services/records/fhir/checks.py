@@ -57,8 +57,21 @@ def _check_resource(resource: JsonObject, depth: int) -> None:
         raise RuleError("is not a resource type of FHIR R4").below("resourceType") from None
     if shape is None:
         _check_form(resource, depth)
+        _check_shared(resource, depth)
     else:
         _check_object(resource, shape, depth)
+
+
+def _check_shared(resource: JsonObject, depth: int) -> None:
+    """The elements that every type of resource has, such as id and meta."""
+    elements = shape_of("DomainResource").elements
+    for name, inner in resource.items():
+        if element := elements.get(name):
+            try:
+                _check_element(inner, element, resource, name, depth)
+            except RuleError as broken:
+                broken.below(name)
+                raise
 
 
 def _check_object(value: object, shape: Shape, depth: int) -> None:

@@ -117,6 +117,16 @@ VALID: list[tuple[str, Json]] = [
 
 INVALID: list[tuple[str, Json, str]] = [
     ("a day that does not exist", PATIENT | {"birthDate": "1981-02-29"}, "$.birthDate"),
+    (
+        "meta of a type that changed after R4",
+        {"resourceType": "MedicinalProduct", "meta": {"lastUpdated": "soon"}},
+        "$.meta.lastUpdated",
+    ),
+    (
+        "id of a type that changed after R4",
+        {"resourceType": "MedicinalProduct", "id": "x" * 65},
+        "$.id",
+    ),
     ("a date in another order", PATIENT | {"birthDate": "29/02/1980"}, "$.birthDate"),
     (
         "a time without zone",

@@ -1,8 +1,12 @@
 """What an import makes of its content, and of being repeated."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -263,6 +267,29 @@ def test_an_import_that_breaks_off_is_completed_by_its_repetition(records: Recor
     assert len(records.chart(pat()).conditions) == 450
 
 
+def test_a_killed_import_is_completed_by_its_repetition(
+    records: RecordsServer, tmp_path: Path
+) -> None:
+    content = ndjson([patient(), *(condition(f"c{i}") for i in range(1200))])
+    file = tmp_path / "content.ndjson"
+    file.write_bytes(content + b"\n")
+    url = records.database.url.render_as_string(hide_password=False)
+    module = "tests.services.records.endless_import"
+    with subprocess.Popen(
+        [sys.executable, "-m", module, url, str(file)], env=_environment()
+    ) as run:
+        while not (taken := records.last_event()):
+            assert run.poll() is None, "the import ended before it began"
+        run.kill()
+    response = records.send(file.read_bytes(), request_id="r1", form=api.IMPORT_FORM_NDJSON)
+    # Whole batches were taken in before; how many is chance.
+    assert response.unchanged >= taken
+    assert response.unchanged % 200 == 0
+    assert counts(response) == (1201 - response.unchanged, 0, response.unchanged, 0, 0)
+    assert len(records.chart(pat()).conditions) == 1200
+    assert records.last_event() == 1201
+
+
 def test_every_change_is_told_once_and_in_order(records: RecordsServer) -> None:
     records.take(patient(meta=OLD), condition(), _organization())
     records.take(patient(meta=NEW), condition(), patient(meta=OLD))
@@ -291,6 +318,10 @@ def test_a_follower_that_waits_is_told_of_an_import(local_records: RecordsServer
 def test_the_migrations_make_the_tables_that_the_code_declares(records: RecordsServer) -> None:
     declared = (tables.metadata, schema.requests, schema.feeds)
     assert differences(records.database, *declared) == []
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def _clinical(code: str) -> Json:

@@ -1,13 +1,13 @@
 """What is given back of what was taken in: charts, coverages, originals."""
 
-import itertools
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from mesh.persistence import Database
 from plexus.errors import Invalid, NotFound
 from plexus.records.v1 import records_service_pb2 as api
 from plexus.type.v1.date_pb2 import Date
@@ -155,9 +155,9 @@ def test_a_chart_is_newest_first_and_the_undated_last(records: RecordsServer) ->
 
 def test_a_chart_takes_three_statements_however_large(local_records: RecordsServer) -> None:
     local_records.take(*WHOLE, *(condition(f"n{i}") for i in range(50)))
-    statements = _counting(local_records.database)
-    local_records.chart(pat())
-    assert next(statements) == 3
+    with _statements() as statements:
+        local_records.chart(pat())
+    assert len(statements) == 3
 
 
 def test_a_resource_that_comes_before_its_patient_waits_for_it(records: RecordsServer) -> None:
@@ -357,9 +357,14 @@ def _list_coverages(records: RecordsServer, day: Date | None = None) -> list[Any
     return list(records.calls.call("ListCoverages", request).coverages)
 
 
-def _counting(database: Database) -> "itertools.count[int]":
-    """A counter, the next number of which is that of the statements executed from now on."""
-    counter = itertools.count()
-    count = lambda *_: next(counter)  # noqa: E731
-    sa.event.listen(database._reader, "before_cursor_execute", count)
-    return counter
+@contextmanager
+def _statements() -> Iterator[list[str]]:
+    """The statements executed inside."""
+    executed: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        executed.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    yield executed
+    sa.event.remove(sa.Engine, "before_cursor_execute", note)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from plexus.records.v1 import records_service_pb2 as api
+from services.records.store import reading
 from tests.services.records.conftest import SHARED, RecordsServer, counts
 
 
@@ -82,7 +83,5 @@ def test_other_real_files_go_in_without_loss(
 
 
 def _is_here(records: RecordsServer, patient_id: str) -> bool:
-    from services.records.store.reading import patient
-
     with records.database.read() as tx:
-        return patient(tx, patient_id) is not None
+        return reading.patient(tx, patient_id) is not None
