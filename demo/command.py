@@ -36,7 +36,9 @@ def demo(
 
     Exits with 0 only if every promise held. It runs in a state folder of its own.
     """
-    # Imported here, so that a mistake in the options is told at once.
+    # gRPC tells of every connection that is lost, and this loses many on purpose. Said before it is
+    # imported, which is also why that is done here.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from rich.console import Console
 
     from demo import bundles, report

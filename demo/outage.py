@@ -12,16 +12,34 @@ from mesh.runtime.client import Platform
 from plexus.billing.v1 import billing_service_pb2 as billing
 from plexus.billing.v1.billing_service_pb2_grpc import BillingServiceStub
 from plexus.errors import DependencyUnavailable, PlexusError
+from plexus.mesh.v1 import replica_pb2
 
 _PAUSE = 0.005
 _POLL = 0.05
 _LONGEST_RESTORE = 20.0
 
 
-def kill(platform: Platform, target: str, *, hold_down: bool) -> list[str]:
-    """SIGKILL to a process, or to every replica of a service; their names."""
+def kill(platform: Platform, target: str, *, hold_down: bool) -> dict[str, int]:
+    """SIGKILL to a process, or to every replica of a service; their names and process ids."""
+    names = {process.name: process.pid for process in platform.processes()}
     found = platform.signal(target, signal.SIGKILL, hold_down=hold_down)
-    return [process.name for process in found]
+    return {process.name: names[process.name] for process in found}
+
+
+def await_successor(platform: Platform, name: str, pid: int, patience: float) -> float | None:
+    """The seconds until a process of that name but another id is ready; None when it takes longer."""
+    began = time.monotonic()
+    while time.monotonic() - began < patience:
+        ready = (
+            replica.name == name
+            and replica.pid != pid
+            and replica.state == replica_pb2.REPLICA_STATE_READY
+            for replica in platform.status().replicas
+        )
+        if any(ready):
+            return time.monotonic() - began
+        time.sleep(_POLL)
+    return None
 
 
 def measure_breaker(office: BillingServiceStub, calls: int, patience: float) -> list[float]:

@@ -14,7 +14,7 @@ from demo.pulse import Beat
 from mesh.topology import CONTROL_PLANE
 
 INDENT = "  "
-_BAR = 40
+_BAR = 32
 _DOTS = {Beat.READY: ("●", "green"), Beat.STARTING: ("●", "yellow"), Beat.DOWN: ("○", "bold red")}
 
 

@@ -54,16 +54,13 @@ def _availability(facts: Facts) -> RenderableType:
 
 
 def _recovery(ending: Ending) -> RenderableType:
+    waited = f"{ending.waited} waiting visits"
     caught_up = (
-        "did not catch up in time"
+        f"{waited} were not claimed in time"
         if ending.caught_up_in is None
-        else f"caught up {ending.caught_up_in:.1f} s later"
+        else f"{waited} were claimed {ending.caught_up_in:.1f} s later"
     )
-    return Text(
-        f"{INDENT}billing answered {ending.restored_in:.1f} s after its restart and {caught_up}; "
-        f"{ending.waited} visits had waited",
-        no_wrap=True,
-    )
+    return Text(f"{INDENT}billing was back in {ending.restored_in:.1f} s; {caught_up}")
 
 
 def _promises(promises: Sequence[Promise]) -> RenderableType:

@@ -22,6 +22,8 @@ from mesh.runtime.errors import Mistake
 _BOOTSTRAPS = ("GRPC_XDS_BOOTSTRAP", "GRPC_XDS_BOOTSTRAP_CONFIG")
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LONGEST_BIRTH = 3.0
+_LONGEST_END = 10.0
+_POLL = 0.05
 
 
 def forget_platform(environ: MutableMapping[str, str]) -> None:
@@ -56,10 +58,10 @@ def private_stage(*, keep: bool) -> Iterator[Stage]:
     folder = Path(tempfile.mkdtemp(prefix="plexus-demo-"))
     stage = Stage(Platform(folder, subject="demo"))
     before = {number: signal.signal(number, _interrupt) for number in _ENDINGS}
-    kept = False
+    ended = False
     try:
         yield stage
-        kept = keep
+        ended = True
     except DataUnusable:
         raise
     except Exception:
@@ -69,10 +71,10 @@ def private_stage(*, keep: bool) -> Iterator[Stage]:
     finally:
         for number in _ENDINGS:
             signal.signal(number, signal.SIG_IGN)
-        if kept:
+        if ended and keep:
             stage.platform.close()
         else:
-            _end(stage.platform)
+            _end(stage.platform, gently=ended)
             _clear(folder, but="logs" if stage.broken else "")
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -90,14 +92,23 @@ def _clear(folder: Path, but: str) -> None:
         folder.rmdir()
 
 
-def _end(platform: Platform) -> None:
+def _end(platform: Platform, *, gently: bool) -> None:
     _await_birth(platform)
-    try:
-        platform.down()
-    except Mistake:
-        # It never ran, or ended by itself.
-        platform.close()
+    if not (gently and _down(platform, force=False)):
+        deadline = time.monotonic() + _LONGEST_END
+        while platform.is_running() and time.monotonic() < deadline:
+            _down(platform, force=True)
+            time.sleep(_POLL)
+    platform.close()
     _remove_link(platform)
+
+
+def _down(platform: Platform, *, force: bool) -> bool:
+    try:
+        platform.down(force=force)
+    except Mistake:
+        return False
+    return True
 
 
 def _await_birth(platform: Platform) -> None:
@@ -106,7 +117,7 @@ def _await_birth(platform: Platform) -> None:
         return
     deadline = time.monotonic() + _LONGEST_BIRTH
     while not platform.is_running() and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(_POLL)
 
 
 def _remove_link(platform: Platform) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from demo import outage
 from demo.audit import audit
@@ -33,11 +33,11 @@ class Plot:
 
     replicas: int = 2
     seed: int = 1
-    rate: float = 5.0
-    before: float = 9.0
-    alone: float = 4.0
-    both: float = 6.0
-    after: float = 8.0
+    rate: float = 6.0
+    before: float = 10.0
+    alone: float = 5.0
+    both: float = 7.0
+    after: float = 10.0
     breaker_calls: int = 200
     patience: float = 20.0
 
@@ -124,7 +124,7 @@ class Story:
     def _open_clinics(self, stubs: Stubs) -> None:
         count = open_clinics(stubs.scheduling, doctors_a_shift=2)
         zones = " and ".join(zone for _, zone in CLINICS)
-        self._screen.tell(f"opened {len(CLINICS)} clinics in {zones}, {count} practitioners")
+        self._screen.tell(f"opened clinics in {zones}, {count} practitioners")
 
     def _begin(self, load: Load) -> None:
         self._screen.stage("before")
@@ -144,10 +144,18 @@ class Story:
             middle = sorted(answers)[len(answers) // 2]
             self._screen.tell(f"the breaker is open: {len(answers)} refusals, {middle:.3f} ms each")
         self._rest(began + self._plot.alone - time.monotonic())
-        killed = outage.kill(self._platform, "scheduling-1", hold_down=False)
-        self._screen.alarm(f"kill -9 {' '.join(killed)}: its calls go to the others")
-        self._rest(self._plot.both)
+        self._wound("scheduling-1")
         return answers
+
+    def _wound(self, name: str) -> None:
+        """Kill one replica of several; the runtime starts it again."""
+        began = time.monotonic()
+        pid = outage.kill(self._platform, name, hold_down=False)[name]
+        self._screen.alarm(f"kill -9 {name}: its calls go to the others")
+        back = outage.await_successor(self._platform, name, pid, self._plot.both)
+        if back is not None:
+            self._screen.good(f"{name} is ready again, {back:.1f} s after it was killed")
+        self._rest(began + self._plot.both - time.monotonic())
 
     def _mend(self, stubs: Stubs, load: Load) -> tuple[float, float | None, int]:
         completed = self._seen.completions
@@ -182,14 +190,3 @@ class Story:
             time.sleep(min(left, 0.2))
             if self._load is not None:
                 self._load.check()
-
-
-def shortened(plot: Plot, share: float) -> Plot:
-    """The same story in less time."""
-    return replace(
-        plot,
-        before=plot.before * share,
-        alone=plot.alone * share,
-        both=plot.both * share,
-        after=plot.after * share,
-    )
