@@ -151,13 +151,17 @@ def import_file(channel: Channel, file: Path, source: str) -> ImportBundleRespon
 
 
 def _pieces(file: Path, source: str, request_id: str) -> Iterator[ImportBundleRequest]:
-    from plexus.records.v1.records_service_pb2 import ImportBundleRequest
+    from plexus.records.v1 import records_service_pb2 as records
 
+    ndjson = file.suffix.lower() == ".ndjson"
+    form = records.IMPORT_FORM_NDJSON if ndjson else records.IMPORT_FORM_DOCUMENT
     with file.open("rb") as opened:
         content = opened.read(_PIECE)
-        yield ImportBundleRequest(request_id=request_id, source=source, content=content)
+        yield records.ImportBundleRequest(
+            request_id=request_id, source=source, content=content, form=form
+        )
         while content := opened.read(_PIECE):
-            yield ImportBundleRequest(request_id=request_id, content=content)
+            yield records.ImportBundleRequest(request_id=request_id, content=content)
 
 
 def _inside(folder: Path) -> Iterator[Path]:

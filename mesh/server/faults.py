@@ -28,7 +28,7 @@ _log = structlog.get_logger()
 
 def outcome_of(error: BaseException) -> str:
     """The gRPC status name that a call which raised *error* ends with."""
-    if isinstance(error, GeneratorExit):
+    if isinstance(error, GeneratorExit) or _is_departure(error):
         return grpc.StatusCode.CANCELLED.name
     return status_code(fault_of(error).reason.code).name
 
@@ -53,12 +53,19 @@ def fault_of(error: BaseException) -> Fault:
 
 def abort(error: BaseException, context: grpc.ServicerContext, method: str) -> NoReturn:
     """End the call with what *error* amounts to. An unforeseen one is logged: type and place."""
+    if _is_departure(error):
+        context.abort(grpc.StatusCode.CANCELLED, "")
     fault = fault_of(error)
     if fault.reason.name == "INTERNAL":
         _log.error("unforeseen failure", method=method, **_explained(error))
     status: status_pb2.Status = to_status(fault)
     context.set_trailing_metadata(((STATUS_DETAILS, status.SerializeToString()),))
     context.abort(status_code(status.code), status.message)
+
+
+def _is_departure(error: BaseException) -> bool:
+    """Whether the caller went away while its requests were being read: gRPC raises a bare error."""
+    return isinstance(error, grpc.RpcError) and not isinstance(error, PlexusError)
 
 
 def _explained(error: BaseException) -> dict[str, str]:

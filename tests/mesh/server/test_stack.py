@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -331,3 +333,34 @@ def test_every_call_is_counted_by_caller_and_outcome_the_refused_ones_too() -> N
         ("GetPatient", "scheduling", "INVALID_ARGUMENT"): 1,
         ("GetChart", "", "PERMISSION_DENIED"): 1,
     }
+
+
+def test_an_upload_that_its_client_calls_off_is_no_failure_of_the_service(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    metrics = CallMetrics(CollectorRegistry())
+    begun = threading.Event()
+
+    class Reading(Unforeseen):
+        def ImportBundle(self, request_iterator: Any, context: Any) -> Any:
+            for _ in request_iterator:
+                begun.set()
+            raise AssertionError
+
+    def pieces() -> Iterator[Any]:
+        yield records.ImportBundleRequest(source="s").SerializeToString()
+        threading.Event().wait(5)
+
+    with serving(RECORDS, Reading(), "edge", metrics) as opened:
+        raw: Any = opened._channel.stream_unary(f"/{RECORDS.full_name}/ImportBundle")
+        call = raw.future(
+            pieces(), timeout=5, metadata=(("authorization", "Bearer records.write"),)
+        )
+        assert begun.wait(5)
+        call.cancel()
+        deadline = time.monotonic() + 5
+        while not (counted := [c.outcome for c in metrics.counts()]):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+    assert counted == ["CANCELLED"]
+    assert "unforeseen" not in capsys.readouterr().out
