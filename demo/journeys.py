@@ -10,7 +10,7 @@ from typing import Protocol
 
 import grpc
 
-from demo.observations import GaveUp, Observations
+from demo.observations import OVER, GaveUp, Observations
 from demo.promises import Journey
 from plexus.billing.v1 import billing_service_pb2 as billing
 from plexus.billing.v1.billing_service_pb2_grpc import BillingServiceStub
@@ -88,6 +88,10 @@ class Journeys:
         self._patients = patients
         self._seen = observations
         self._seed = seed
+
+    def end(self) -> None:
+        """Let everybody go home after the call they are in."""
+        self._seen.over = True
 
     def play(self, number: int) -> str | None:
         """The journey with this number; the appointment that is completed and not paid, if any."""
@@ -184,8 +188,8 @@ class Journeys:
             if claims and claims[0].state != ClaimState.CLAIM_STATE_AWAITING_RECORDS:
                 self._seen.claimed({appointment_id})
                 return claims[0]
-            if time.monotonic() > deadline:
-                raise GaveUp("NOT_CLAIMED_YET")
+            if time.monotonic() > deadline or self._seen.over:
+                raise GaveUp(OVER if self._seen.over else "NOT_CLAIMED_YET")
             time.sleep(_CLAIM_POLL)
 
     def _settle(self, claim: Claim) -> None:

@@ -11,6 +11,7 @@ from functools import partial
 
 from demo.journeys import Journeys
 
+_FAREWELL = 3.0
 THREADS = 48
 """Patients at once; far more than are ever on their way while the platform answers."""
 
@@ -46,11 +47,13 @@ class Load:
         self.check()
 
     def close(self) -> None:
-        """Let go at once."""
+        """Begin nothing more, and send home whoever is on their way."""
         self._stop.set()
+        self._journeys.end()
         if self._driver.is_alive():
             self._driver.join()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self.await_idle(_FAREWELL)
 
     def check(self) -> None:
         """Raise what a journey raised that is not an answer of the platform: a fault of the demo."""

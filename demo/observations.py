@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from demo.promises import Journey, Phase, Tally
 from plexus.errors import PlexusError
 
+OVER = "OVER"
 _RECENT = 64
 
 
@@ -21,11 +22,13 @@ class GaveUp(Exception):
 class Observations:
     """Kept by many threads at once.
 
-    A try counts to the phase in which it ends: that is when the patient knows.
+    A try counts to the phase in which it ends: that is when the patient knows. Once it is `over`
+    nobody tries any more.
     """
 
     def __init__(self) -> None:
         self.phase = Phase.BEFORE
+        self.over = False
         self._lock = threading.Lock()
         self._tried: Counter[tuple[Journey, Phase]] = Counter()
         self._served: Counter[tuple[Journey, Phase]] = Counter()
@@ -39,6 +42,8 @@ class Observations:
     @contextmanager
     def trying(self, journey: Journey) -> Iterator[None]:
         """Count what is done inside as one try; a call that fails inside raises GaveUp."""
+        if self.over:
+            raise GaveUp(OVER)
         began = time.monotonic()
         try:
             yield
@@ -46,7 +51,8 @@ class Observations:
             self._note(journey, failure.reason, began)
             raise GaveUp(failure.reason) from None
         except GaveUp as end:
-            self._note(journey, str(end), began)
+            if str(end) != OVER:
+                self._note(journey, str(end), began)
             raise
         self._note(journey, "", began)
 

@@ -80,7 +80,7 @@ def _trace(roots: Sequence[Branch]) -> RenderableType:
             stem = "   " * (depth - 1) + "└─ " if depth else ""
             table.add_row(
                 Text.assemble(INDENT, (stem, "dim"), (branch.service, "bold")),
-                branch.name.rpartition(".")[2],
+                branch.name.rpartition("/")[2],
                 Text(f"{branch.length:.1f} ms", "dim", justify="right"),
                 Text(_timeline(branch, longest), "cyan" if branch.status == "OK" else "red"),
             )

@@ -76,9 +76,9 @@ class Story:
         load = Load(Journeys(stubs, patients, self._seen, self._plot.seed), self._plot.rate)
         self._load = load
         self._begin(load)
+        self._rest(self._plot.before)
         trace_services, roots = trace_chat(self._platform, stubs.triage, patients)
         self._screen.tell(f"traced one chat through {', '.join(trace_services)}")
-        self._rest(self._plot.before)
         breaker_ms = self._break(stubs)
         restored_in, caught_up_in, waited = self._mend(stubs, load)
         self._finish(stubs, load)

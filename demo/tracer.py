@@ -17,6 +17,7 @@ from plexus.triage.v1 import triage_service_pb2 as triage
 from plexus.triage.v1.triage_service_pb2_grpc import TriageServiceStub
 
 _STORY = STORIES[1]
+_ROUNDS = 4
 _POLL = 0.1
 _SETTLED = 0.6
 _LONGEST = 4.0
@@ -25,13 +26,13 @@ _LONGEST = 4.0
 def trace_chat(
     platform: Platform, desk: TriageServiceStub, patients: Sequence[str]
 ) -> tuple[list[str], tuple[Branch, ...]]:
-    """The services in the trace of one message to triage, this caller first, and its tree."""
+    """The services in the trace of first words to triage, this caller first, and its tree."""
     tracing.configure(EDGE, EDGE, f"unix:{platform.home.traces_socket}")
-    begun = desk.StartConversation(triage.StartConversationRequest(patient_id=patients[0]))
-    with traced() as trace_id:
-        desk.SendMessage(
-            triage.SendMessageRequest(conversation_id=begun.conversation.id, text=_STORY)
-        )
+    request = triage.StartConversationRequest(patient_id=patients[0], text=_STORY)
+    # The first traced call makes each process load its instrumentation; a later one shows a call.
+    for _ in range(_ROUNDS):
+        with traced() as trace_id:
+            desk.StartConversation(request)
     tracing.flush()
     spans = _await_spans(platform, trace_id)
     return services_of(spans), tuple(map(simplify, grow(spans)))
