@@ -6,6 +6,7 @@
 
 from dataclasses import replace
 
+from services.triage.domain.appointments import longest_wait
 from services.triage.domain.assessment import (
     Assessment,
     Confidence,
@@ -18,14 +19,24 @@ from services.triage.domain.assessment import (
 from services.triage.domain.conversation import (
     About,
     Conversation,
+    Fact,
     Question,
     QuestionKind,
     from_json,
     to_json,
 )
 from services.triage.domain.hearing import hear
-from services.triage.domain.knowledge_base import KnowledgeBase, KnowledgeError, load_knowledge
-from services.triage.domain.patient import PatientContext, Sex
+from services.triage.domain.knowledge_base import (
+    KnowledgeBase,
+    KnowledgeError,
+    knowledge_version,
+    load_knowledge,
+)
+from services.triage.domain.language.assertion import Status
+from services.triage.domain.language.quantities import Severity
+from services.triage.domain.patient import MONTHS_PER_YEAR, PatientContext, Sex
+from services.triage.domain.questions import OPENING
+from services.triage.domain.reply import reply_of
 from services.triage.domain.rules import FlagState
 from services.triage.domain.urgency import ADVICE, DISCLAIMER, Urgency
 
@@ -46,15 +57,24 @@ def converse(
     return replace(heard, pending=question, put=put), assessment
 
 
+def reassess(conversation: Conversation, patient: PatientContext | None = None) -> Assessment:
+    """The assessment that `converse` gave with this conversation, its pending question included."""
+    put = conversation.put[:-1] if conversation.pending else conversation.put
+    return assess(replace(conversation, put=put), patient)
+
+
 __all__ = [
     "ADVICE",
     "DISCLAIMER",
+    "MONTHS_PER_YEAR",
+    "OPENING",
     "About",
     "Assessment",
     "Confidence",
     "ConsiderationReport",
     "Conversation",
     "Evidence",
+    "Fact",
     "FlagReport",
     "FlagState",
     "KnowledgeBase",
@@ -63,12 +83,18 @@ __all__ = [
     "PatientContext",
     "Question",
     "QuestionKind",
+    "Severity",
     "Sex",
+    "Status",
     "Urgency",
     "assess",
     "begin",
     "converse",
     "from_json",
+    "knowledge_version",
     "load_knowledge",
+    "longest_wait",
+    "reassess",
+    "reply_of",
     "to_json",
 ]

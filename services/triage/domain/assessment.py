@@ -31,6 +31,7 @@ from services.triage.domain.rules import (
     judge_flags,
     judge_item,
     missing,
+    ruled_out,
 )
 from services.triage.domain.urgency import ADVICE, DISCLAIMER, Urgency
 
@@ -91,13 +92,15 @@ class ConsiderationReport:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """``complete`` says that no further question is worth asking before acting."""
+    """``complete`` says that no further question is worth asking before acting. ``red_flags`` fired,
+    were escalated or are in doubt; ``ruled_out`` were asked about and denied."""
 
     urgency: Urgency
     advice: str
     complete: bool
     question: Question | None
     red_flags: tuple[FlagReport, ...]
+    ruled_out: tuple[FlagReport, ...]
     considerations: tuple[ConsiderationReport, ...]
     reasons: tuple[Evidence, ...]
     confidence: Confidence
@@ -124,6 +127,7 @@ def assess(
         complete=question is None,
         question=question,
         red_flags=tuple(_report(each, picture) for each in shown),
+        ruled_out=tuple(_report(each, picture) for each in ruled_out(picture)),
         considerations=tuple(_consider(picture)),
         reasons=tuple(_evidence(item, picture) for item in picture.held),
         confidence=_confidence(limits, question is None),

@@ -5,6 +5,7 @@ a condition that cannot be read) raises `KnowledgeError` naming the entry, befor
 assessed with half a rule.
 """
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -133,6 +134,17 @@ def load_knowledge() -> KnowledgeBase:
         considerations=_entries([_FOLDER / "considerations.toml"], "consideration"),
         sources=tomllib.loads((_FOLDER / "sources.toml").read_text("utf-8"))["source"],
     )
+
+
+@cache
+def knowledge_version() -> str:
+    """Which knowledge this is: 16 hexadecimal digits of the SHA-256 of its files."""
+    digest = hashlib.sha256()
+    for path in sorted(_FOLDER.rglob("*.toml")):
+        for part in (path.relative_to(_FOLDER).as_posix().encode(), path.read_bytes()):
+            digest.update(len(part).to_bytes(8, "big"))
+            digest.update(part)
+    return digest.hexdigest()[:16]
 
 
 def _entries(paths: Iterable[Path], key: str) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ MOST_QUESTIONS = 8
 _MOST_CHOICES = 4
 _MOST_TIMES = 2
 
-_OPENING = "What is troubling you? Say what you feel, since when, and how bad it is."
+OPENING = "What is troubling you? Say what you feel, since when, and how bad it is."
 _OPENING_AGAIN = (
     "I did not understand which symptoms there are. Please name them in short words, for example "
     "'fever since yesterday' or 'pain in my chest'."
@@ -57,7 +57,7 @@ def _is_settled(verdicts: tuple[FlagVerdict, ...]) -> bool:
 
 def _opening(picture: Picture) -> Question:
     again = picture.conversation.messages > 0
-    return Question(QuestionKind.OPENING, _OPENING_AGAIN if again else _OPENING)
+    return Question(QuestionKind.OPENING, _OPENING_AGAIN if again else OPENING)
 
 
 def _about_doubt(picture: Picture, verdicts: tuple[FlagVerdict, ...]) -> Question | None:
@@ -188,7 +188,7 @@ def _about_present(picture: Picture) -> Question | None:
 
 
 def _nothing_present(picture: Picture) -> Question | None:
-    question = Question(QuestionKind.OPENING, _OPENING)
+    question = Question(QuestionKind.OPENING, OPENING)
     return question if picture.conversation.put.count(question.key) < _MOST_TIMES else None
 
 

@@ -1,6 +1,6 @@
 """Red-flag rules over what is known, in a logic that keeps doubt apart from ignorance."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -256,6 +256,23 @@ def judge_flags(picture: Picture) -> tuple[FlagVerdict, ...]:
     """Every rule that is not cleared, in the knowledge base's order."""
     verdicts = (_judge(rule, picture) for rule in picture.base.red_flags)
     return tuple(each for each in verdicts if each.state is not FlagState.CLEARED)
+
+
+def ruled_out(picture: Picture) -> tuple[FlagVerdict, ...]:
+    """The rules that are cleared because something they need was asked about and denied."""
+    asked = {part for key in picture.conversation.put for part in key.split(":")[1:]}
+    denied = {key for key in asked if picture.truth(key) is Truth.FALSE}
+    near = (
+        (rule, form)
+        for rule in picture.base.red_flags
+        if (form := _first_with(denied, rule)) and _judge(rule, picture).state is FlagState.CLEARED
+    )
+    return tuple(FlagVerdict(rule, FlagState.CLEARED, form) for rule, form in near)
+
+
+def _first_with(findings: Set[str], rule: RedFlag) -> Form | None:
+    forms = (f for f in rule.when if any(item.finding in findings for item in f.items))
+    return next(forms, None)
 
 
 def _judge(rule: RedFlag, picture: Picture) -> FlagVerdict:

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from plexus.policy.v1 import policy_pb2 as plexus_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!plexus/triage/v1/assessment.proto\x12\x10plexus.triage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dplexus/policy/v1/policy.proto\"\xb1\x03\n\nAssessment\x12\x30\n\x07urgency\x18\x01 \x01(\x0e\x32\x19.plexus.triage.v1.UrgencyB\x04\xc0\xc1\x18\x03\x12\x14\n\x06\x61\x64vice\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x03\x12,\n\tred_flags\x18\x03 \x03(\x0b\x32\x19.plexus.triage.v1.RedFlag\x12+\n\x08\x66indings\x18\x04 \x03(\x0b\x32\x19.plexus.triage.v1.Finding\x12\x37\n\x0e\x63onsiderations\x18\x05 \x03(\x0b\x32\x1f.plexus.triage.v1.Consideration\x12\x18\n\nconfidence\x18\x06 \x01(\x01\x42\x04\xc0\xc1\x18\x03\x12\x1b\n\rnext_question\x18\x07 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x18\n\ndisclaimer\x18\x08 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1f\n\x11knowledge_version\x18\t \x01(\tB\x04\xc0\xc1\x18\x01\x12\x19\n\x0brecord_used\x18\n \x01(\x08\x42\x04\xc0\xc1\x18\x01\x12:\n\x10record_read_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\"\xea\x01\n\x07RedFlag\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x35\n\x06status\x18\x03 \x01(\x0e\x32\x1f.plexus.triage.v1.RedFlagStatusB\x04\xc0\xc1\x18\x03\x12\x30\n\x07urgency\x18\x04 \x01(\x0e\x32\x19.plexus.triage.v1.UrgencyB\x04\xc0\xc1\x18\x03\x12\x14\n\x06source\x18\x05 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1a\n\x0c\x65vidence_for\x18\x06 \x03(\tB\x04\xc0\xc1\x18\x03\x12\x1e\n\x10\x65vidence_against\x18\x07 \x03(\tB\x04\xc0\xc1\x18\x03\"\xcd\x01\n\x07\x46inding\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x34\n\tassertion\x18\x03 \x01(\x0e\x32\x1b.plexus.triage.v1.AssertionB\x04\xc0\xc1\x18\x03\x12\x1c\n\x0e\x64uration_hours\x18\x04 \x01(\x01\x42\x04\xc0\xc1\x18\x03\x12\x32\n\x08severity\x18\x05 \x01(\x0e\x32\x1a.plexus.triage.v1.SeverityB\x04\xc0\xc1\x18\x03\x12\x14\n\x06source\x18\x06 \x01(\tB\x04\xc0\xc1\x18\x01\"\x91\x01\n\rConsideration\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x30\n\x07urgency\x18\x02 \x01(\x0e\x32\x19.plexus.triage.v1.UrgencyB\x04\xc0\xc1\x18\x03\x12\x1a\n\x0c\x65vidence_for\x18\x03 \x03(\tB\x04\xc0\xc1\x18\x03\x12\x1e\n\x10\x65vidence_against\x18\x04 \x03(\tB\x04\xc0\xc1\x18\x03*\x8f\x01\n\x07Urgency\x12\x17\n\x13URGENCY_UNSPECIFIED\x10\x00\x12\x15\n\x11URGENCY_IMMEDIATE\x10\x01\x12\x14\n\x10URGENCY_EMERGENT\x10\x02\x12\x12\n\x0eURGENCY_URGENT\x10\x03\x12\x13\n\x0fURGENCY_ROUTINE\x10\x04\x12\x15\n\x11URGENCY_SELF_CARE\x10\x05*\x88\x01\n\rRedFlagStatus\x12\x1f\n\x1bRED_FLAG_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15RED_FLAG_STATUS_FOUND\x10\x01\x12\x1c\n\x18RED_FLAG_STATUS_POSSIBLE\x10\x02\x12\x1d\n\x19RED_FLAG_STATUS_RULED_OUT\x10\x03*\x96\x01\n\tAssertion\x12\x19\n\x15\x41SSERTION_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41SSERTION_PRESENT\x10\x01\x12\x14\n\x10\x41SSERTION_ABSENT\x10\x02\x12\x17\n\x13\x41SSERTION_UNCERTAIN\x10\x03\x12\x14\n\x10\x41SSERTION_FAMILY\x10\x04\x12\x12\n\x0e\x41SSERTION_PAST\x10\x05*c\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n\rSEVERITY_MILD\x10\x01\x12\x15\n\x11SEVERITY_MODERATE\x10\x02\x12\x13\n\x0fSEVERITY_SEVERE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!plexus/triage/v1/assessment.proto\x12\x10plexus.triage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dplexus/policy/v1/policy.proto\"\x81\x04\n\nAssessment\x12\x30\n\x07urgency\x18\x01 \x01(\x0e\x32\x19.plexus.triage.v1.UrgencyB\x04\xc0\xc1\x18\x03\x12\x14\n\x06\x61\x64vice\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x03\x12,\n\tred_flags\x18\x03 \x03(\x0b\x32\x19.plexus.triage.v1.RedFlag\x12+\n\x08\x66indings\x18\x04 \x03(\x0b\x32\x19.plexus.triage.v1.Finding\x12\x37\n\x0e\x63onsiderations\x18\x05 \x03(\x0b\x32\x1f.plexus.triage.v1.Consideration\x12\x18\n\nconfidence\x18\x06 \x01(\x01\x42\x04\xc0\xc1\x18\x03\x12\x1b\n\rnext_question\x18\x07 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x18\n\ndisclaimer\x18\x08 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1f\n\x11knowledge_version\x18\t \x01(\tB\x04\xc0\xc1\x18\x01\x12\x19\n\x0brecord_used\x18\n \x01(\x08\x42\x04\xc0\xc1\x18\x01\x12:\n\x10record_read_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x37\n\x06limits\x18\x0c \x03(\x0e\x32!.plexus.triage.v1.AssessmentLimitB\x04\xc0\xc1\x18\x03\x12\x15\n\x07reasons\x18\r \x03(\tB\x04\xc0\xc1\x18\x03\"\x8a\x02\n\x07RedFlag\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x35\n\x06status\x18\x03 \x01(\x0e\x32\x1f.plexus.triage.v1.RedFlagStatusB\x04\xc0\xc1\x18\x03\x12\x30\n\x07urgency\x18\x04 \x01(\x0e\x32\x19.plexus.triage.v1.UrgencyB\x04\xc0\xc1\x18\x03\x12\x14\n\x06source\x18\x05 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1a\n\x0c\x65vidence_for\x18\x06 \x03(\tB\x04\xc0\xc1\x18\x03\x12\x1e\n\x10\x65vidence_against\x18\x07 \x03(\tB\x04\xc0\xc1\x18\x03\x12\x1e\n\x10\x65vidence_missing\x18\x08 \x03(\tB\x04\xc0\xc1\x18\x03\"\xcd\x01\n\x07\x46inding\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x34\n\tassertion\x18\x03 \x01(\x0e\x32\x1b.plexus.triage.v1.AssertionB\x04\xc0\xc1\x18\x03\x12\x1c\n\x0e\x64uration_hours\x18\x04 \x01(\x01\x42\x04\xc0\xc1\x18\x03\x12\x32\n\x08severity\x18\x05 \x01(\x0e\x32\x1a.plexus.triage.v1.SeverityB\x04\xc0\xc1\x18\x03\x12\x14\n\x06source\x18\x06 \x01(\tB\x04\xc0\xc1\x18\x01\"\xb9\x01\n\rConsideration\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x30\n\x07urgency\x18\x02 \x01(\x0e\x32\x19.plexus.triage.v1.UrgencyB\x04\xc0\xc1\x18\x03\x12\x1a\n\x0c\x65vidence_for\x18\x03 \x03(\tB\x04\xc0\xc1\x18\x03\x12\x1e\n\x10\x65vidence_against\x18\x04 \x03(\tB\x04\xc0\xc1\x18\x03\x12\x10\n\x02id\x18\x05 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x14\n\x06source\x18\x06 \x01(\tB\x04\xc0\xc1\x18\x01*\x8f\x01\n\x07Urgency\x12\x17\n\x13URGENCY_UNSPECIFIED\x10\x00\x12\x15\n\x11URGENCY_IMMEDIATE\x10\x01\x12\x14\n\x10URGENCY_EMERGENT\x10\x02\x12\x12\n\x0eURGENCY_URGENT\x10\x03\x12\x13\n\x0fURGENCY_ROUTINE\x10\x04\x12\x15\n\x11URGENCY_SELF_CARE\x10\x05*\xa5\x01\n\rRedFlagStatus\x12\x1f\n\x1bRED_FLAG_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15RED_FLAG_STATUS_FOUND\x10\x01\x12\x1c\n\x18RED_FLAG_STATUS_POSSIBLE\x10\x02\x12\x1d\n\x19RED_FLAG_STATUS_RULED_OUT\x10\x03\x12\x1b\n\x17RED_FLAG_STATUS_ASSUMED\x10\x04*\x96\x01\n\tAssertion\x12\x19\n\x15\x41SSERTION_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41SSERTION_PRESENT\x10\x01\x12\x14\n\x10\x41SSERTION_ABSENT\x10\x02\x12\x17\n\x13\x41SSERTION_UNCERTAIN\x10\x03\x12\x14\n\x10\x41SSERTION_FAMILY\x10\x04\x12\x12\n\x0e\x41SSERTION_PAST\x10\x05*c\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n\rSEVERITY_MILD\x10\x01\x12\x15\n\x11SEVERITY_MODERATE\x10\x02\x12\x13\n\x0fSEVERITY_SEVERE\x10\x03*\x83\x02\n\x0f\x41ssessmentLimit\x12 \n\x1c\x41SSESSMENT_LIMIT_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x41SSESSMENT_LIMIT_NO_HISTORY\x10\x01\x12#\n\x1f\x41SSESSMENT_LIMIT_NOT_UNDERSTOOD\x10\x02\x12 \n\x1c\x41SSESSMENT_LIMIT_AGE_UNKNOWN\x10\x03\x12\x1f\n\x1b\x41SSESSMENT_LIMIT_DOUBT_OPEN\x10\x04\x12\"\n\x1e\x41SSESSMENT_LIMIT_DOUBT_ASSUMED\x10\x05\x12!\n\x1d\x41SSESSMENT_LIMIT_SOMEONE_ELSE\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,6 +49,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASSESSMENT'].fields_by_name['record_used']._serialized_options = b'\300\301\030\001'
   _globals['_ASSESSMENT'].fields_by_name['record_read_time']._loaded_options = None
   _globals['_ASSESSMENT'].fields_by_name['record_read_time']._serialized_options = b'\300\301\030\001'
+  _globals['_ASSESSMENT'].fields_by_name['limits']._loaded_options = None
+  _globals['_ASSESSMENT'].fields_by_name['limits']._serialized_options = b'\300\301\030\003'
+  _globals['_ASSESSMENT'].fields_by_name['reasons']._loaded_options = None
+  _globals['_ASSESSMENT'].fields_by_name['reasons']._serialized_options = b'\300\301\030\003'
   _globals['_REDFLAG'].fields_by_name['id']._loaded_options = None
   _globals['_REDFLAG'].fields_by_name['id']._serialized_options = b'\300\301\030\003'
   _globals['_REDFLAG'].fields_by_name['name']._loaded_options = None
@@ -63,6 +67,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REDFLAG'].fields_by_name['evidence_for']._serialized_options = b'\300\301\030\003'
   _globals['_REDFLAG'].fields_by_name['evidence_against']._loaded_options = None
   _globals['_REDFLAG'].fields_by_name['evidence_against']._serialized_options = b'\300\301\030\003'
+  _globals['_REDFLAG'].fields_by_name['evidence_missing']._loaded_options = None
+  _globals['_REDFLAG'].fields_by_name['evidence_missing']._serialized_options = b'\300\301\030\003'
   _globals['_FINDING'].fields_by_name['id']._loaded_options = None
   _globals['_FINDING'].fields_by_name['id']._serialized_options = b'\300\301\030\003'
   _globals['_FINDING'].fields_by_name['name']._loaded_options = None
@@ -83,20 +89,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONSIDERATION'].fields_by_name['evidence_for']._serialized_options = b'\300\301\030\003'
   _globals['_CONSIDERATION'].fields_by_name['evidence_against']._loaded_options = None
   _globals['_CONSIDERATION'].fields_by_name['evidence_against']._serialized_options = b'\300\301\030\003'
-  _globals['_URGENCY']._serialized_start=1149
-  _globals['_URGENCY']._serialized_end=1292
-  _globals['_REDFLAGSTATUS']._serialized_start=1295
-  _globals['_REDFLAGSTATUS']._serialized_end=1431
-  _globals['_ASSERTION']._serialized_start=1434
-  _globals['_ASSERTION']._serialized_end=1584
-  _globals['_SEVERITY']._serialized_start=1586
-  _globals['_SEVERITY']._serialized_end=1685
+  _globals['_CONSIDERATION'].fields_by_name['id']._loaded_options = None
+  _globals['_CONSIDERATION'].fields_by_name['id']._serialized_options = b'\300\301\030\003'
+  _globals['_CONSIDERATION'].fields_by_name['source']._loaded_options = None
+  _globals['_CONSIDERATION'].fields_by_name['source']._serialized_options = b'\300\301\030\001'
+  _globals['_URGENCY']._serialized_start=1301
+  _globals['_URGENCY']._serialized_end=1444
+  _globals['_REDFLAGSTATUS']._serialized_start=1447
+  _globals['_REDFLAGSTATUS']._serialized_end=1612
+  _globals['_ASSERTION']._serialized_start=1615
+  _globals['_ASSERTION']._serialized_end=1765
+  _globals['_SEVERITY']._serialized_start=1767
+  _globals['_SEVERITY']._serialized_end=1866
+  _globals['_ASSESSMENTLIMIT']._serialized_start=1869
+  _globals['_ASSESSMENTLIMIT']._serialized_end=2128
   _globals['_ASSESSMENT']._serialized_start=120
-  _globals['_ASSESSMENT']._serialized_end=553
-  _globals['_REDFLAG']._serialized_start=556
-  _globals['_REDFLAG']._serialized_end=790
-  _globals['_FINDING']._serialized_start=793
-  _globals['_FINDING']._serialized_end=998
-  _globals['_CONSIDERATION']._serialized_start=1001
-  _globals['_CONSIDERATION']._serialized_end=1146
+  _globals['_ASSESSMENT']._serialized_end=633
+  _globals['_REDFLAG']._serialized_start=636
+  _globals['_REDFLAG']._serialized_end=902
+  _globals['_FINDING']._serialized_start=905
+  _globals['_FINDING']._serialized_end=1110
+  _globals['_CONSIDERATION']._serialized_start=1113
+  _globals['_CONSIDERATION']._serialized_end=1298
 # @@protoc_insertion_point(module_scope)

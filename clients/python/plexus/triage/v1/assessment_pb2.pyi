@@ -70,6 +70,8 @@ class _RedFlagStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RedFlag
     """What was said may fulfil the rule: it is asked about, and treated as grave until it is ruled out."""
     RED_FLAG_STATUS_RULED_OUT: _RedFlagStatus.ValueType  # 3
     """It was asked about and ruled out."""
+    RED_FLAG_STATUS_ASSUMED: _RedFlagStatus.ValueType  # 4
+    """What was said may fulfil the rule and asking did not settle it: it is acted on as if it were found."""
 
 class RedFlagStatus(_RedFlagStatus, metaclass=_RedFlagStatusEnumTypeWrapper):
     """Whether a red flag was found."""
@@ -82,6 +84,8 @@ RED_FLAG_STATUS_POSSIBLE: RedFlagStatus.ValueType  # 2
 """What was said may fulfil the rule: it is asked about, and treated as grave until it is ruled out."""
 RED_FLAG_STATUS_RULED_OUT: RedFlagStatus.ValueType  # 3
 """It was asked about and ruled out."""
+RED_FLAG_STATUS_ASSUMED: RedFlagStatus.ValueType  # 4
+"""What was said may fulfil the rule and asking did not settle it: it is acted on as if it were found."""
 Global___RedFlagStatus: _TypeAlias = RedFlagStatus  # noqa: Y015
 
 class _Assertion:
@@ -148,6 +152,46 @@ SEVERITY_SEVERE: Severity.ValueType  # 3
 """Severe, or 7 to 10 of 10."""
 Global___Severity: _TypeAlias = Severity  # noqa: Y015
 
+class _AssessmentLimit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AssessmentLimitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AssessmentLimit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ASSESSMENT_LIMIT_UNSPECIFIED: _AssessmentLimit.ValueType  # 0
+    """Never valid."""
+    ASSESSMENT_LIMIT_NO_HISTORY: _AssessmentLimit.ValueType  # 1
+    """The record was not used: nobody was named, or records did not answer."""
+    ASSESSMENT_LIMIT_NOT_UNDERSTOOD: _AssessmentLimit.ValueType  # 2
+    """No symptom was recognised in what was said."""
+    ASSESSMENT_LIMIT_AGE_UNKNOWN: _AssessmentLimit.ValueType  # 3
+    """Neither the record nor the words tell the age."""
+    ASSESSMENT_LIMIT_DOUBT_OPEN: _AssessmentLimit.ValueType  # 4
+    """A red flag is in doubt and waits for an answer."""
+    ASSESSMENT_LIMIT_DOUBT_ASSUMED: _AssessmentLimit.ValueType  # 5
+    """A doubt about a red flag could not be settled and was acted on."""
+    ASSESSMENT_LIMIT_SOMEONE_ELSE: _AssessmentLimit.ValueType  # 6
+    """Grave symptoms of somebody else were told, who may need help too."""
+
+class AssessmentLimit(_AssessmentLimit, metaclass=_AssessmentLimitEnumTypeWrapper):
+    """Why an assessment is less certain than it could be."""
+
+ASSESSMENT_LIMIT_UNSPECIFIED: AssessmentLimit.ValueType  # 0
+"""Never valid."""
+ASSESSMENT_LIMIT_NO_HISTORY: AssessmentLimit.ValueType  # 1
+"""The record was not used: nobody was named, or records did not answer."""
+ASSESSMENT_LIMIT_NOT_UNDERSTOOD: AssessmentLimit.ValueType  # 2
+"""No symptom was recognised in what was said."""
+ASSESSMENT_LIMIT_AGE_UNKNOWN: AssessmentLimit.ValueType  # 3
+"""Neither the record nor the words tell the age."""
+ASSESSMENT_LIMIT_DOUBT_OPEN: AssessmentLimit.ValueType  # 4
+"""A red flag is in doubt and waits for an answer."""
+ASSESSMENT_LIMIT_DOUBT_ASSUMED: AssessmentLimit.ValueType  # 5
+"""A doubt about a red flag could not be settled and was acted on."""
+ASSESSMENT_LIMIT_SOMEONE_ELSE: AssessmentLimit.ValueType  # 6
+"""Grave symptoms of somebody else were told, who may need help too."""
+Global___AssessmentLimit: _TypeAlias = AssessmentLimit  # noqa: Y015
+
 @_typing.final
 class Assessment(_message.Message):
     """What triage makes of a conversation so far. It supports a decision; it makes none, and is no diagnosis."""
@@ -165,12 +209,16 @@ class Assessment(_message.Message):
     KNOWLEDGE_VERSION_FIELD_NUMBER: _builtins.int
     RECORD_USED_FIELD_NUMBER: _builtins.int
     RECORD_READ_TIME_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
     urgency: Global___Urgency.ValueType
     """How soon the patient should be seen."""
     advice: _builtins.str
     """What to do, in words for the patient."""
     confidence: _builtins.float
-    """How much is known, 0 to 1. Lower without the record, and lower while questions are open."""
+    """How much is known, 0 to 1: a rank, no probability. Lower for each of the `limits`, so lower without the record, and
+    lower while a question is open.
+    """
     next_question: _builtins.str
     """The question to answer next. Empty: nothing more is asked."""
     disclaimer: _builtins.str
@@ -181,7 +229,9 @@ class Assessment(_message.Message):
     """Whether the record's age, sex, conditions and medicines were used."""
     @_builtins.property
     def red_flags(self) -> _containers.RepeatedCompositeFieldContainer[Global___RedFlag]:
-        """The red flags that were found or could not be ruled out, the gravest first."""
+        """The red flags that were found or could not be ruled out, the gravest first; after them those that were asked about
+        and ruled out.
+        """
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
@@ -189,11 +239,19 @@ class Assessment(_message.Message):
 
     @_builtins.property
     def considerations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Consideration]:
-        """What the urgency was weighed on, the weightiest first."""
+        """What a clinician may think of, the best supported first. None of it is a diagnosis."""
 
     @_builtins.property
     def record_read_time(self) -> _timestamp_pb2.Timestamp:
         """When the record that was used was read."""
+
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedScalarFieldContainer[Global___AssessmentLimit.ValueType]:
+        """What makes it less certain than it could be."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The symptoms that the urgency was weighed on, in the knowledge base's words, such as `fever: present`."""
 
     def __init__(
         self,
@@ -209,10 +267,12 @@ class Assessment(_message.Message):
         knowledge_version: _builtins.str | None = ...,
         record_used: _builtins.bool | None = ...,
         record_read_time: _timestamp_pb2.Timestamp | None = ...,
+        limits: _abc.Iterable[Global___AssessmentLimit.ValueType] | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["record_read_time", b"record_read_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "confidence", b"confidence", "considerations", b"considerations", "disclaimer", b"disclaimer", "findings", b"findings", "knowledge_version", b"knowledge_version", "next_question", b"next_question", "record_read_time", b"record_read_time", "record_used", b"record_used", "red_flags", b"red_flags", "urgency", b"urgency"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "confidence", b"confidence", "considerations", b"considerations", "disclaimer", b"disclaimer", "findings", b"findings", "knowledge_version", b"knowledge_version", "limits", b"limits", "next_question", b"next_question", "reasons", b"reasons", "record_read_time", b"record_read_time", "record_used", b"record_used", "red_flags", b"red_flags", "urgency", b"urgency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -231,6 +291,7 @@ class RedFlag(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     EVIDENCE_FOR_FIELD_NUMBER: _builtins.int
     EVIDENCE_AGAINST_FIELD_NUMBER: _builtins.int
+    EVIDENCE_MISSING_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The rule, such as `acute_coronary_syndrome`."""
     name: _builtins.str
@@ -249,6 +310,10 @@ class RedFlag(_message.Message):
     def evidence_against(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What speaks against it."""
 
+    @_builtins.property
+    def evidence_missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is not known, or in doubt, and would settle it."""
+
     def __init__(
         self,
         *,
@@ -259,10 +324,11 @@ class RedFlag(_message.Message):
         source: _builtins.str | None = ...,
         evidence_for: _abc.Iterable[_builtins.str] | None = ...,
         evidence_against: _abc.Iterable[_builtins.str] | None = ...,
+        evidence_missing: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_against", b"evidence_against", "evidence_for", b"evidence_for", "id", b"id", "name", b"name", "source", b"source", "status", b"status", "urgency", b"urgency"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_against", b"evidence_against", "evidence_for", b"evidence_for", "evidence_missing", b"evidence_missing", "id", b"id", "name", b"name", "source", b"source", "status", b"status", "urgency", b"urgency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -312,7 +378,7 @@ Global___Finding: _TypeAlias = Finding  # noqa: Y015
 
 @_typing.final
 class Consideration(_message.Message):
-    """Something the urgency was weighed on."""
+    """Something that the findings together could mean."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -320,10 +386,16 @@ class Consideration(_message.Message):
     URGENCY_FIELD_NUMBER: _builtins.int
     EVIDENCE_FOR_FIELD_NUMBER: _builtins.int
     EVIDENCE_AGAINST_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """What is considered, in words."""
     urgency: Global___Urgency.ValueType
-    """The urgency it asks for."""
+    """The most urgent of what the findings that speak for it ask for by themselves."""
+    id: _builtins.str
+    """The entry, such as `pneumonia`."""
+    source: _builtins.str
+    """The published source of the entry."""
     @_builtins.property
     def evidence_for(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What speaks for it."""
@@ -339,10 +411,12 @@ class Consideration(_message.Message):
         urgency: Global___Urgency.ValueType | None = ...,
         evidence_for: _abc.Iterable[_builtins.str] | None = ...,
         evidence_against: _abc.Iterable[_builtins.str] | None = ...,
+        id: _builtins.str | None = ...,
+        source: _builtins.str | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_against", b"evidence_against", "evidence_for", b"evidence_for", "name", b"name", "urgency", b"urgency"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_against", b"evidence_against", "evidence_for", b"evidence_for", "id", b"id", "name", b"name", "source", b"source", "urgency", b"urgency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -68,7 +68,7 @@ class StartConversationResponse(_message.Message):
     SLOTS_FIELD_NUMBER: _builtins.int
     DEGRADATIONS_FIELD_NUMBER: _builtins.int
     reply: _builtins.str
-    """What triage answers."""
+    """What triage answers: as in SendMessage, or what it asks first."""
     @_builtins.property
     def conversation(self) -> _conversation_pb2.Conversation:
         """The conversation."""
@@ -79,7 +79,7 @@ class StartConversationResponse(_message.Message):
 
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[_slot_pb2.Slot]:
-        """Slots that suit the urgency, earliest first."""
+        """Slots that suit the urgency, as in SendMessage."""
 
     @_builtins.property
     def degradations(self) -> _containers.RepeatedCompositeFieldContainer[_degradation_pb2.Degradation]:
@@ -143,14 +143,18 @@ class SendMessageResponse(_message.Message):
     SLOTS_FIELD_NUMBER: _builtins.int
     DEGRADATIONS_FIELD_NUMBER: _builtins.int
     reply: _builtins.str
-    """What triage says: the next question, or the advice."""
+    """What triage says: the next question, or the advice and the disclaimer. The advice comes before the question when it
+    cannot wait.
+    """
     @_builtins.property
     def assessment(self) -> _assessment_pb2.Assessment:
         """The assessment so far."""
 
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[_slot_pb2.Slot]:
-        """Slots that suit the urgency, earliest first. None for an emergency: an appointment is not what it needs."""
+        """Slots that suit the urgency, earliest first: within 24 hours for URGENT, within 14 days for ROUTINE. None for an
+        emergency, or while one is in doubt: an appointment is not what it needs. None for SELF_CARE.
+        """
 
     @_builtins.property
     def degradations(self) -> _containers.RepeatedCompositeFieldContainer[_degradation_pb2.Degradation]:
@@ -210,11 +214,11 @@ class GetAssessmentResponse(_message.Message):
 
     @_builtins.property
     def assessment(self) -> _assessment_pb2.Assessment:
-        """The assessment so far."""
+        """The assessment so far, with the record as it was last read. Absent before the first words."""
 
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[_slot_pb2.Slot]:
-        """Slots that suit the urgency, earliest first."""
+        """Slots that suit the urgency, as in SendMessage."""
 
     @_builtins.property
     def degradations(self) -> _containers.RepeatedCompositeFieldContainer[_degradation_pb2.Degradation]:

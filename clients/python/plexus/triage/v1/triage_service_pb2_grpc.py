@@ -71,7 +71,8 @@ class TriageServiceServicer:
 
     def SendMessage(self, request, context):
         """Adds what the patient says and answers with an assessment, the next question, and slots that suit the urgency; fails
-        with CONVERSATION_NOT_FOUND or CONVERSATION_FULL.
+        with CONVERSATION_NOT_FOUND or CONVERSATION_FULL. A conversation that has begun is never refused for what records says
+        of the patient: it goes on with the record it had, or with none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

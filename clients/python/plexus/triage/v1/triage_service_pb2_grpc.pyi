@@ -41,7 +41,8 @@ class TriageServiceStub:
     """Begins a conversation, with or without first words; fails with PATIENT_UNKNOWN."""
     SendMessage: _grpc.UnaryUnaryMultiCallable[_triage_service_pb2.SendMessageRequest, _triage_service_pb2.SendMessageResponse]
     """Adds what the patient says and answers with an assessment, the next question, and slots that suit the urgency; fails
-    with CONVERSATION_NOT_FOUND or CONVERSATION_FULL.
+    with CONVERSATION_NOT_FOUND or CONVERSATION_FULL. A conversation that has begun is never refused for what records says
+    of the patient: it goes on with the record it had, or with none.
     """
     GetAssessment: _grpc.UnaryUnaryMultiCallable[_triage_service_pb2.GetAssessmentRequest, _triage_service_pb2.GetAssessmentResponse]
     """Returns the conversation and what triage makes of it now, with slots that suit the urgency; fails with
@@ -61,7 +62,8 @@ class TriageServiceAsyncStub(TriageServiceStub):
     """Begins a conversation, with or without first words; fails with PATIENT_UNKNOWN."""
     SendMessage: _aio.UnaryUnaryMultiCallable[_triage_service_pb2.SendMessageRequest, _triage_service_pb2.SendMessageResponse]  # type: ignore[assignment]
     """Adds what the patient says and answers with an assessment, the next question, and slots that suit the urgency; fails
-    with CONVERSATION_NOT_FOUND or CONVERSATION_FULL.
+    with CONVERSATION_NOT_FOUND or CONVERSATION_FULL. A conversation that has begun is never refused for what records says
+    of the patient: it goes on with the record it had, or with none.
     """
     GetAssessment: _aio.UnaryUnaryMultiCallable[_triage_service_pb2.GetAssessmentRequest, _triage_service_pb2.GetAssessmentResponse]  # type: ignore[assignment]
     """Returns the conversation and what triage makes of it now, with slots that suit the urgency; fails with
@@ -90,7 +92,8 @@ class TriageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_triage_service_pb2.SendMessageResponse, _abc.Awaitable[_triage_service_pb2.SendMessageResponse]]:
         """Adds what the patient says and answers with an assessment, the next question, and slots that suit the urgency; fails
-        with CONVERSATION_NOT_FOUND or CONVERSATION_FULL.
+        with CONVERSATION_NOT_FOUND or CONVERSATION_FULL. A conversation that has begun is never refused for what records says
+        of the patient: it goes on with the record it had, or with none.
         """
 
     @_abc_1.abstractmethod

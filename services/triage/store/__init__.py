@@ -1,0 +1,1 @@
+"""What triage keeps: conversations, what was said in them, and what it remembers of the chart."""
