@@ -17,7 +17,8 @@ class Settings:
     """Names and places at run time. Addresses are `host:port`; an empty string is "not told".
 
     *certificate_lifetime* is in seconds and only the control plane heeds it; None leaves it to
-    the topology. *database_url* is empty when not told: see `database_url_of`.
+    the topology. *database_url* is empty when not told: see `database_url_of`. With *chaos* the
+    process heeds the orders of chaos runs in *home*.
     """
 
     home: Path
@@ -32,6 +33,7 @@ class Settings:
     topology: Path
     reflection: bool
     certificate_lifetime: float | None
+    chaos: bool
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -52,6 +54,7 @@ class Settings:
             topology=Path(told.get("PLEXUS_TOPOLOGY") or "topology.toml"),
             reflection=told.get("PLEXUS_REFLECTION") == "1",
             certificate_lifetime=_number(told, "PLEXUS_CERTIFICATE_LIFETIME", 1.0, 86400.0),
+            chaos=told.get("PLEXUS_CHAOS") == "1",
         )
 
     @property
@@ -73,6 +76,11 @@ class Settings:
     def certificates(self) -> Path:
         """The folder of this process's own certificate, key and bundle."""
         return self.home / "certificates" / self.replica
+
+    @property
+    def port(self) -> Path:
+        """The file that keeps the port this process last listened on."""
+        return self.home / "ports" / self.replica
 
     def database_url_of(self, service: str) -> str:
         """The SQLAlchemy URL of *service*'s database."""

@@ -20,7 +20,7 @@ import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from mesh import meaning
+from mesh import clock, meaning
 from mesh.identity.files import PRIVATE, PUBLIC, alone_in, make_private_folder, write_whole
 from mesh.identity.keys import new_key, private_pem, signing_request
 from mesh.identity.serving import Certified, rotating_server_credentials
@@ -42,6 +42,8 @@ _KEY_SET = "token_keys.json"
 _ATTEMPT = 2.0
 # A machine that slept wakes to a clock that jumped: the wait is looked at again this often.
 _LONGEST_WAIT = 30.0
+# The same, when the certificate has expired and the process is cut off until it has another.
+_IMPATIENT = 1.0
 
 
 class IdentityError(Exception):
@@ -60,8 +62,18 @@ class Held(Certified):
     @property
     def renew_in(self) -> float:
         """Seconds until the certificate should be renewed; negative when it is overdue."""
-        life = self.expire_time - self.start_time
-        return (self.start_time + life * meaning.RENEW_AT - datetime.now(UTC)).total_seconds()
+        since = (clock.now() - self.start_time).total_seconds()
+        return self.life * meaning.RENEW_AT - since
+
+    @property
+    def life(self) -> float:
+        """Seconds from the start to the end of its validity."""
+        return (self.expire_time - self.start_time).total_seconds()
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it has not expired, by the clock of this process."""
+        return clock.now() < self.expire_time
 
 
 class WorkloadIdentity:
@@ -149,7 +161,7 @@ class WorkloadIdentity:
         )
 
     def _join_or(self, held: Held | None, timeout: float) -> Held:
-        if held is None or held.expire_time <= datetime.now(UTC):
+        if held is None or not held.is_valid:
             return self._join_within(timeout)
         try:
             return self._join_within(_ATTEMPT)
@@ -202,18 +214,22 @@ class WorkloadIdentity:
                 self._held = self._renew_or_join()
                 pause = meaning.RECONNECT_FIRST
                 _log.info("certificate_renewed", extra={"expires": self.expire_time.isoformat()})
+                # A clock that is far ahead finds every certificate overdue: it asks for no more
+                # than one a second.
+                self._closed.wait(min(meaning.RECONNECT_MOST, _bounded(self.held.life / 4)))
             except (grpc.RpcError, OSError) as error:
                 cause = error.strerror if isinstance(error, OSError) else error.code().name
                 _log.warning("certificate_not_renewed", extra={"cause": cause})
                 self._closed.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311
-                pause = min(pause * 2, _LONGEST_WAIT)
+                pause = min(pause * 2, _LONGEST_WAIT if self.held.is_valid else _IMPATIENT)
 
     def _renew_or_join(self) -> Held:
         try:
             return self._renew()
         except grpc.RpcError:
-            # A certificate that expired meanwhile cannot renew itself; the join token still can.
-            if not self._settings.join_token or datetime.now(UTC) < self.expire_time:
+            # A certificate that expired cannot renew itself; the join token still can. Whether it
+            # expired is the control plane's to say: the clock here may be wrong.
+            if not self._settings.join_token:
                 raise
             return self._join(self.held.trust_bundle)
 
@@ -233,7 +249,7 @@ class WorkloadIdentity:
             trust_bundle=svid.trust_bundle_pem.encode(),
             token_keys=svid.token_keys_json.encode(),
             spiffe_id=svid.spiffe_id,
-            start_time=datetime.now(UTC),
+            start_time=clock.now(),
             expire_time=svid.expire_time.ToDatetime(UTC),
         )
 

@@ -6,7 +6,6 @@ that fails leaves nothing behind, so that it can be repeated.
 """
 
 import hashlib
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 from google.protobuf.message import Message
 from sqlalchemy import Connection
 
+from mesh import clock
 from mesh.persistence.database import Database
 from mesh.persistence.schema import requests
 from plexus.client import inbound
@@ -73,7 +73,7 @@ def once_within(
         return work()
     mine = {"caller": key.caller, "request_id": key.request_id}
     # Inserting first makes a second transaction with the id wait until the first has ended.
-    claim = {**mine, "fingerprint": key.fingerprint, "now": int(time.time())}
+    claim = {**mine, "fingerprint": key.fingerprint, "now": int(clock.seconds())}
     if not tx.execute(_CLAIM, claim).rowcount:
         return _recall(tx, mine, key, response_type)
     response = work()
@@ -94,7 +94,7 @@ def fingerprint(kind: str, content: bytes) -> bytes:
 
 def purge(database: Database, retention: timedelta = RETENTION) -> int:
     """Forgets answers older than *retention*, in short transactions; returns how many."""
-    before = time.time() - retention.total_seconds()
+    before = clock.seconds() - retention.total_seconds()
     identity = sa.tuple_(requests.c.caller, requests.c.request_id)
     old = (
         sa.select(requests.c.caller, requests.c.request_id)
