@@ -13,7 +13,7 @@ from rich.text import Text
 from demo.panels import INDENT, colour, percent
 from demo.promises import Facts, Journey, Phase, Promise, held, report
 from demo.story import Ending
-from demo.traces import Branch
+from demo.traces import Branch, drawn
 
 _TIMELINE = 24
 
@@ -54,13 +54,16 @@ def _availability(facts: Facts) -> RenderableType:
 
 
 def _recovery(ending: Ending) -> RenderableType:
-    waited = f"{ending.waited} waiting visits"
-    caught_up = (
+    waited = f"the {ending.waited} visits that had waited"
+    claimed = (
         f"{waited} were not claimed in time"
         if ending.caught_up_in is None
-        else f"{waited} were claimed {ending.caught_up_in:.1f} s later"
+        else f"{waited} were claimed after {ending.restored_in + ending.caught_up_in:.1f} s"
     )
-    return Text(f"{INDENT}billing was back in {ending.restored_in:.1f} s; {caught_up}")
+    text = Text(f"{INDENT}billing answered {ending.restored_in:.1f} s after its restart; {claimed}")
+    if ending.degraded:
+        text.append(f"\n{INDENT}{ending.degraded} answers said what they lacked")
+    return text
 
 
 def _promises(promises: Sequence[Promise]) -> RenderableType:
@@ -76,8 +79,7 @@ def _trace(roots: Sequence[Branch]) -> RenderableType:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1))
     longest = max((root.start + root.length for root in roots), default=0.0)
     for root in roots:
-        for depth, branch in root.walk():
-            stem = "   " * (depth - 1) + "└─ " if depth else ""
+        for stem, branch in drawn(root):
             table.add_row(
                 Text.assemble(INDENT, (stem, "dim"), (branch.service, "bold")),
                 branch.name.rpartition("/")[2],

@@ -52,6 +52,7 @@ class Ending:
     restored_in: float
     caught_up_in: float | None
     waited: int
+    degraded: int
 
 
 class Story:
@@ -85,7 +86,8 @@ class Story:
         books = audit(stubs.scheduling, stubs.billing, self._seen.completions, self._seen.received)
         self._screen.tell("asked scheduling and billing for everything they hold")
         facts = Facts(intake, self._seen.tallies(), breaker_ms, books, trace_services)
-        return Ending(facts, roots, ready_in, restored_in, caught_up_in, waited)
+        degraded = self._seen.degradations().total()
+        return Ending(facts, roots, ready_in, restored_in, caught_up_in, waited, degraded)
 
     def close(self) -> None:
         """Stop the load, however far the story is."""

@@ -21,11 +21,15 @@ class Branch:
     length: float
     branches: tuple[Branch, ...] = ()
 
-    def walk(self, depth: int = 0) -> Iterator[tuple[int, Branch]]:
-        """Every branch with its depth, parents first."""
-        yield depth, self
-        for branch in self.branches:
-            yield from branch.walk(depth + 1)
+
+def drawn(root: Branch) -> Iterator[tuple[str, Branch]]:
+    """Every branch with the lines that lead to it, parents first."""
+    yield "", root
+    for branch in root.branches:
+        last = branch is root.branches[-1]
+        corner, side = ("└─ ", "   ") if last else ("├─ ", "│  ")
+        for stem, below in drawn(branch):
+            yield corner if below is branch else side + stem, below
 
 
 def grow(spans: Sequence[Span]) -> tuple[Branch, ...]:

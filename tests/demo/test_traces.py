@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from demo.traces import grow, services_of, simplify
+from demo.traces import drawn, grow, services_of, simplify
 from plexus.mesh.v1.runtime_service_pb2 import Span
 
 SEND = "plexus.triage.v1.TriageService/SendMessage"
@@ -30,12 +30,12 @@ SPANS = (
 
 def test_a_call_is_shown_once_as_the_callee_saw_it_and_the_caller_at_the_root() -> None:
     (root,) = map(simplify, grow(SPANS))
-    shown = [(depth, branch.service, branch.start, branch.length) for depth, branch in root.walk()]
+    shown = [(stem, branch.service, branch.start, branch.length) for stem, branch in drawn(root)]
     assert shown == [
-        (0, "edge", 0.0, 40.0),
-        (1, "triage", 2.0, 36.0),
-        (2, "records", 7.0, 7.0),
-        (2, "triage", 20.0, 8.0),  # nobody answered this one: the caller's own span stays
+        ("", "edge", 0.0, 40.0),
+        ("└─ ", "triage", 2.0, 36.0),
+        ("   ├─ ", "records", 7.0, 7.0),
+        ("   └─ ", "triage", 20.0, 8.0),  # nobody answered this one: the caller's span stays
     ]
 
 
