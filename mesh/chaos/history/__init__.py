@@ -1,0 +1,7 @@
+"""Holds the platform to its promises under a storm of kills, as Jepsen does it.
+
+Clients work against the platform and write down what they were told; the generator says what they
+do; the nemesis kills; the checker holds what was told against what is there when all is over.
+The workload is that of the platform's own contracts, through generated stubs: what must hold of
+bookings, claims and money is said by the contracts, and nothing here knows how a service does it.
+"""
