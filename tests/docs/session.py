@@ -35,11 +35,20 @@ class Ran:
     printed: str
 
 
-def environment(home: Path, **more: str) -> dict[str, str]:
-    """The environment of somebody whose state folder is *home*, and who has set nothing else."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PLEXUS_")}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
-    return {**kept, "PLEXUS_HOME": str(home), "PATH": path, "NO_COLOR": "1", **more}
+def environment(folder: Path, home: Path) -> dict[str, str]:
+    """The environment of somebody who works in *folder*, with *home* as the state folder."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PLEXUS_", "PYTEST_", "GRPC_"))
+    }
+    return {
+        **kept,
+        "PLEXUS_HOME": str(home),
+        "PYTHONPATH": os.pathsep.join(map(str, (folder, folder / "clients" / "python"))),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}",
+        "NO_COLOR": "1",
+    }
 
 
 def type_out(

@@ -26,7 +26,7 @@ def test_the_tutorial_does_what_it_says(home: Path, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     notes.mkdir()
     typed = steps(blocks(TUTORIAL))
-    ran = session.type_out(typed, ROOT, session.environment(home), notes)
+    ran = session.type_out(typed, ROOT, session.environment(ROOT, home), notes)
     for done in ran:
         where = f"{TUTORIAL.name}:{done.step.line}"
         assert done.code == (2 if done.step.fails else 0), f"{where}\n{done.printed}"
