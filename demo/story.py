@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from demo import outage
@@ -14,7 +14,7 @@ from demo.intake import import_twice
 from demo.journeys import Journeys, Stubs
 from demo.load import Load
 from demo.observations import Observations
-from demo.promises import Facts, Intake, Phase
+from demo.promises import Facts, Intake, Journey, Phase
 from demo.screen import Screen
 from demo.tracer import trace_chat
 from demo.traces import Branch
@@ -44,7 +44,11 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What was observed, and what is told of it beside the promises. Times are in seconds."""
+    """What was observed, and what is told of it beside the promises. Times are in seconds.
+
+    *waited* visits were completed while billing was dead; *degraded* answers lacked something and said
+    so; *failures* counts tries by journey, phase and the reason they were given.
+    """
 
     facts: Facts
     trace: Sequence[Branch]
@@ -53,6 +57,7 @@ class Ending:
     caught_up_in: float | None
     waited: int
     degraded: int
+    failures: Mapping[tuple[Journey, Phase, str], int]
 
 
 class Story:
@@ -86,8 +91,16 @@ class Story:
         books = audit(stubs.scheduling, stubs.billing, self._seen.completions, self._seen.received)
         self._screen.tell("asked scheduling and billing for everything they hold")
         facts = Facts(intake, self._seen.tallies(), breaker_ms, books, trace_services)
-        degraded = self._seen.degradations().total()
-        return Ending(facts, roots, ready_in, restored_in, caught_up_in, waited, degraded)
+        return Ending(
+            facts=facts,
+            trace=roots,
+            ready_in=ready_in,
+            restored_in=restored_in,
+            caught_up_in=caught_up_in,
+            waited=waited,
+            degraded=self._seen.degradations().total(),
+            failures=self._seen.failures(),
+        )
 
     def close(self) -> None:
         """Stop the load, however far the story is."""
