@@ -36,12 +36,38 @@ OUTLIER_EJECTED_PERCENT: Final = 50
 # replicas' handler threads hold in a burst of hundreds; beyond it a queue would only grow.
 MAX_REQUESTS: Final = 512
 
-# Pools. A handler is synchronous and holds a thread; streams hold one for as long as they live.
-HANDLER_THREADS: Final = 32
+# Admission: how many calls of one replica may be at work. It begins with what keeps two cores busy
+# with handlers that wait now and then, and finds out; more than the most would only wait for the
+# interpreter.
+LIMIT_FIRST: Final = 16
+LIMIT_LEAST: Final = 4
+LIMIT_MOST: Final = 64
+# Ended calls between two looks at the limit. Their median is taken, of time against the usual.
+LIMIT_WINDOW: Final = 16
+# What is slow: half as long again as usual, and by more than the interpreter's turns make of it.
+LATENCY_TOLERANCE: Final = 1.3
+LATENCY_SLACK: Final = 0.003
+# The share of the places that only vital calls may take.
+VITAL_SHARE: Final = 0.2
+# The queue takes a burst of a hundred calls, and such a burst is through within a second. When
+# it has stood for that long it is no burst, and a shorter wait is the better answer.
+QUEUE_LENGTH: Final = 128
+QUEUE_BURST: Final = 1.0
+QUEUE_PATIENCE: Final = 0.25
+# Feeds and transfers alive at once. A follower of another service holds one; exports and imports
+# may take half.
+STREAMS: Final = 32
+# When those who were refused may come back.
+PUSHBACK: Final = 1.0
 
-# Bulkhead: calls of one replica under way to one dependency. A quarter of the handler threads: when it
-# hangs, three quarters go on with what does not need it until its breakers open.
-BULKHEAD: Final = HANDLER_THREADS // 4
+# Pools. A handler is synchronous and holds a thread, so does a call that waits for its turn, and a
+# stream for as long as it lives. gRPC queues what finds no thread, first come first served and without
+# end: with a thread to spare for every place, nobody waits there for anything but the processor.
+HANDLER_THREADS: Final = LIMIT_MOST + QUEUE_LENGTH + STREAMS + 32
+
+# Bulkhead: calls of one replica under way to one dependency. Half of the places that a replica
+# begins with: when it hangs, the others go on with what does not need it until its breakers open.
+BULKHEAD: Final = LIMIT_FIRST // 2
 
 # Breaker: per method of a dependency. Five in a row is not chance; a second is about how long a
 # replica takes to be replaced, and one probe each second is no load.

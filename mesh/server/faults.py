@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NoReturn
 
 import grpc
 import structlog
-from google.rpc import status_pb2
 
 from observability.logs import cause
 from plexus.contract import ContractError
@@ -24,6 +24,16 @@ from plexus.errors import (
 from plexus.type.v1.errors_pb2 import PlatformError
 
 _log = structlog.get_logger()
+
+RETRY_PUSHBACK = "grpc-retry-pushback-ms"
+
+
+class Overload(Fault):
+    """There is more to do than can be done in time. *pushback* is when to return, in milliseconds."""
+
+    def __init__(self, pushback: int) -> None:
+        super().__init__(PlatformError, PlatformError.PLATFORM_ERROR_OVERLOADED)
+        self.pushback = pushback
 
 
 def outcome_of(error: BaseException) -> str:
@@ -58,9 +68,28 @@ def abort(error: BaseException, context: grpc.ServicerContext, method: str) -> N
     fault = fault_of(error)
     if fault.reason.name == "INTERNAL":
         _log.error("unforeseen failure", method=method, **_explained(error))
-    status: status_pb2.Status = to_status(fault)
-    context.set_trailing_metadata(((STATUS_DETAILS, status.SerializeToString()),))
-    context.abort(status_code(status.code), status.message)
+    trailing: tuple[tuple[str, str | bytes], ...] = ((STATUS_DETAILS, _details(fault)),)
+    if isinstance(fault, Overload):
+        trailing = (*trailing, (RETRY_PUSHBACK, str(fault.pushback)))
+    context.set_trailing_metadata(trailing)
+    context.abort(status_code(fault.reason.code), fault.reason.name)
+
+
+def _details(fault: Fault) -> bytes:
+    if isinstance(fault, Overload):
+        return _overloaded()
+    return _told(fault)
+
+
+@cache
+def _overloaded() -> bytes:
+    # The same for every one, and there are many when there is no time to waste.
+    return _told(Overload(0))
+
+
+def _told(fault: Fault) -> bytes:
+    told: bytes = to_status(fault).SerializeToString()
+    return told
 
 
 def _is_departure(error: BaseException) -> bool:

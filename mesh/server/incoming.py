@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import grpc
 
+from mesh.server.admission import Admission
 from observability.metrics import CallMetrics
 from plexus.client import Inbound
 from plexus.contract import Contract, Method
@@ -28,6 +29,10 @@ class Incoming:
     caller: str = ""
 
 
+Disturb = Callable[[str], None]
+"""Given the path of a method about to be handled: returns, perhaps late, or raises."""
+
+
 class Token(Protocol):
     """What an access token says."""
 
@@ -45,7 +50,8 @@ class Parts:
     """What the layers of one server share.
 
     *identify* tells the workload at the other end, empty when it has none. *verify* checks a token
-    and raises when it is not good; without it no token is accepted.
+    and raises when it is not good; without it no token is accepted. *admission* is the server's door;
+    without it everybody is let in. *disturb* is a chaos run's hand on the handlers.
     """
 
     contract: Contract
@@ -53,6 +59,8 @@ class Parts:
     identify: Callable[[grpc.ServicerContext], str]
     verify: Callable[[str], Token] | None
     sampling: float = 0.0
+    admission: Admission | None = None
+    disturb: Disturb | None = None
 
 
 Handle = Callable[[Incoming], Any]

@@ -10,17 +10,21 @@ from collections.abc import Sequence
 
 from mesh.server.answer import Handler, answer
 from mesh.server.authorise import authorise
+from mesh.server.disturb import disturb
 from mesh.server.incoming import Handle, Layer, Parts
 from mesh.server.measure import measure
 from mesh.server.parse import parse
+from mesh.server.shed import shed
 from mesh.server.validate import validate
 from plexus.contract import Method
 
 STACK: Sequence[Layer] = (
     measure,  # outermost: what is refused further in is counted too
+    shed,  # before anything that costs: who finds no place is refused for next to nothing
     authorise,  # before anything of the request is looked at: refusal comes before existence
     parse,  # after authorisation, so that a stranger's bytes reach no parser
     validate,  # last before the handler, which only sees well-formed requests
+    disturb,  # stands for the handler; composed only where a chaos run may break things
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from plexus.client.inbound import inbound
@@ -38,6 +39,12 @@ def deadline(method: Method, parts: Parts, proceed: Send) -> Send:
                 )
             )
         out.timeout = timeout
-        return proceed(out)
+        if work is None:
+            return proceed(out)
+        began = time.monotonic()
+        try:
+            return proceed(out)
+        finally:
+            work.waited += time.monotonic() - began
 
     return send

@@ -22,7 +22,7 @@ class Inbound:
     """One piece of work. *deadline* is on the monotonic clock; *calls* are those its contract declares.
 
     *caller* is the workload or token subject that asked for it; empty for a background task.
-    *is_active* tells whether that caller still waits.
+    *is_active* tells whether that caller still waits. *waited* is the time spent in calls so far.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Inbound:
     traceparent: str = ""
     sampled: bool = False
     is_active: Callable[[], bool] | None = None
+    waited: float = 0.0
     degradations: list[degradation_pb2.Degradation] = field(default_factory=list)
     _writes: int = 0
 

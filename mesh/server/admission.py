@@ -1,0 +1,269 @@
+"""Who is let in: a limit on calls at work that follows latency, and a short queue in front of it.
+
+The limit is of the family that Netflix's concurrency-limits describes (Gradient2: latency now over
+latency without load says how much of it is waiting), with two changes. What is normal is learnt per
+method, so that a change in the mix is no overload. And it is learnt only while hardly anything runs,
+so that a lasting overload does not become the normal; a service that really has become slower falls
+to the smallest limit and learns there. The queue waits less once it has stood for a while, as
+in "Fail at Scale" (Maurer, ACM Queue 13/8, 2015). Times are in seconds.
+
+Nothing here blocks: who is told to wait does that at his `Waiter`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from typing import Final
+
+from mesh import meaning
+from plexus.contract import Criticality
+
+_UNKNOWN: Final = 2.0
+_LEARN_UP: Final = 0.1
+_LEARN_DOWN: Final = 0.3
+_SMOOTHING: Final = 0.1
+_STEEPEST: Final = 0.25
+_CLASSES: Final = len(Criticality)
+
+
+class Pace:
+    """How long a method's calls take of this server's own time when it is at ease. 0: not known."""
+
+    __slots__ = ("tolerated", "usual")
+
+    def __init__(self) -> None:
+        self.usual = 0.0
+        self.tolerated = inf
+
+    def learn(self, seconds: float) -> None:
+        """Note a call that had the server nearly to itself."""
+        if self.usual:
+            step = _LEARN_DOWN if seconds < self.usual else _LEARN_UP
+            self.usual += step * (seconds - self.usual)
+        else:
+            self.usual = seconds
+        self.tolerated = max(
+            self.usual * meaning.LATENCY_TOLERANCE, self.usual + meaning.LATENCY_SLACK
+        )
+
+
+class Limit:
+    """How many calls may be at work: one more while they are quick, fewer when they become slow."""
+
+    def __init__(
+        self,
+        first: int = meaning.LIMIT_FIRST,
+        least: int = meaning.LIMIT_LEAST,
+        most: int = meaning.LIMIT_MOST,
+    ) -> None:
+        self.value = first
+        self._exact = float(first)
+        self._least = least
+        self._most = most
+        self._slowness: list[float] = []
+        self._peak = 0
+        self._changed_at = -inf
+        self._crowded_at = -inf
+        self._never_slow = True
+
+    def note(
+        self, pace: Pace, began: float, now: float, waited: float, at_work: int, *, answered: bool
+    ) -> bool:
+        """Take in a call that has ended; *at_work* counts it. Whether the limit is another now.
+
+        *waited* is the part of its time that went into calls to others: their slowness is for
+        breakers and bulkheads. A call that failed fast tells nothing.
+        """
+        own = now - began - waited
+        if at_work > self._least:
+            self._crowded_at = now
+        elif answered and began >= self._crowded_at:
+            pace.learn(own)
+        if began < self._changed_at or not (answered or own > pace.tolerated):
+            return False
+        self._slowness.append(own / pace.tolerated if pace.usual else _UNKNOWN)
+        self._peak = max(self._peak, at_work)
+        return len(self._slowness) >= meaning.LIMIT_WINDOW and self._conclude(now)
+
+    def _conclude(self, now: float) -> bool:
+        # The median: a minority of calls that hang must not cost the others their places.
+        slowness = sorted(self._slowness)[len(self._slowness) // 2]
+        peak, before = self._peak, self.value
+        self._slowness.clear()
+        self._peak = 0
+        if slowness > 1 and peak * 2 >= before:
+            self._never_slow &= slowness == _UNKNOWN
+            self._exact *= max(_STEEPEST, 1 / slowness)
+        elif slowness <= 1 and peak >= before - reserved(before):
+            self._exact += self._exact if self._never_slow else max(1.0, self._exact / 16)
+        self._exact = min(max(self._exact, self._least), self._most)
+        self.value = int(self._exact)
+        if self.value == before:
+            return False
+        self._changed_at = now
+        return True
+
+
+def reserved(limit: int) -> int:
+    """How many of *limit* places are kept for vital calls."""
+    return max(1, round(limit * meaning.VITAL_SHARE))
+
+
+class Waiter:
+    """A call in the queue. *patience* is how long it may wait; *admitted* is None until that is settled."""
+
+    __slots__ = ("_gate", "admitted", "criticality", "patience")
+
+    def __init__(self, criticality: int, patience: float) -> None:
+        self.criticality = criticality
+        self.patience = patience
+        self.admitted: bool | None = None
+        self._gate = threading.Lock()
+        self._gate.acquire()
+
+    def settle(self, admitted: bool) -> None:
+        """Say how it ended; once."""
+        self.admitted = admitted
+        self._gate.release()
+
+    def wait(self) -> bool:
+        """Block until it is settled, for *patience* at most. Whether it is."""
+        return self._gate.acquire(timeout=self.patience)
+
+
+class Admission:
+    """The door of one server. Counts are lists by criticality, to be read without a lock.
+
+    *at_work* is how many calls are, *waiting* how many would like to be, *streams* how many live.
+    """
+
+    def __init__(
+        self,
+        limit: Limit | None = None,
+        *,
+        queue: int = meaning.QUEUE_LENGTH,
+        streams: int = meaning.STREAMS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limit = limit or Limit()
+        self._length = queue
+        self._most_streams = streams
+        self._lock = threading.Lock()
+        self._queue: list[deque[Waiter]] = [deque() for _ in range(_CLASSES)]
+        self._rooms = [0] * _CLASSES
+        self._stands_since = 0.0
+        self._left_at = 0.0
+        self._pause = 0.0
+        self.clock = clock
+        self.at_work = 0
+        self.waiting = 0
+        self.streams = 0
+        self.admitted = [0] * _CLASSES
+        self.queued = [0] * _CLASSES
+        self.shed = [0] * _CLASSES
+        self._make_room()
+
+    @property
+    def limit(self) -> int:
+        """How many may be at work now."""
+        return self._limit.value
+
+    def arrive(self, criticality: int, left: float) -> Waiter | bool:
+        """Ask for a place with *left* seconds to the deadline: had, refused, or to be waited for."""
+        with self._lock:
+            if self.at_work < self._rooms[criticality]:
+                self.at_work += 1
+                self.admitted[criticality] += 1
+                return True
+            return self._line_up(criticality, left) or self._refuse(criticality)
+
+    def give_up(self, waiter: Waiter) -> bool:
+        """Wait no longer. True when a place was had in the same instant: it must be left."""
+        with self._lock:
+            if waiter.admitted is None:
+                self._queue[waiter.criticality].remove(waiter)
+                self.waiting -= 1
+                waiter.settle(self._refuse(waiter.criticality))
+            return bool(waiter.admitted)
+
+    def leave(self, pace: Pace, began: float, waited: float, *, answered: bool) -> None:
+        """Give the place back after a call that began at *began*."""
+        now = self.clock()
+        with self._lock:
+            if self._limit.note(pace, began, now, waited, self.at_work, answered=answered):
+                self._make_room()
+            self._vacate(now)
+
+    def leave_unmeasured(self) -> None:
+        """Give the place back without having worked."""
+        with self._lock:
+            self._vacate(self.clock())
+
+    def begin_stream(self, criticality: int) -> bool:
+        """Count a stream in; False when there are too many. Exports leave half of them to feeds."""
+        with self._lock:
+            sheddable = criticality == Criticality.SHEDDABLE
+            if self.streams >= self._most_streams // (2 if sheddable else 1):
+                return self._refuse(criticality)
+            self.streams += 1
+            return True
+
+    def end_stream(self) -> None:
+        """Count a stream out."""
+        with self._lock:
+            self.streams -= 1
+
+    def _line_up(self, criticality: int, left: float) -> Waiter | None:
+        ahead = sum(len(self._queue[rank]) for rank in range(criticality + 1))
+        # The first in line is never refused by the estimate: an old one would never be corrected.
+        if left <= 0 or left <= ahead * self._pause:
+            return None
+        if self.waiting >= self._length and not self._evict(criticality):
+            return None
+        now = self.clock()
+        if not self.waiting:
+            self._stands_since = now
+        stands = now - self._stands_since > meaning.QUEUE_BURST
+        patience = meaning.QUEUE_PATIENCE if stands else meaning.QUEUE_BURST
+        waiter = Waiter(criticality, min(left, patience))
+        self._queue[criticality].append(waiter)
+        self.waiting += 1
+        self.queued[criticality] += 1
+        return waiter
+
+    def _evict(self, criticality: int) -> bool:
+        """Send the last of the least critical away, if it is less critical than *criticality*."""
+        for rank in range(_CLASSES - 1, criticality, -1):
+            if self._queue[rank]:
+                self.waiting -= 1
+                self._queue[rank].pop().settle(self._refuse(rank))
+                return True
+        return False
+
+    def _refuse(self, criticality: int) -> bool:
+        self.shed[criticality] += 1
+        return False
+
+    def _vacate(self, now: float) -> None:
+        self.at_work -= 1
+        if self.waiting:
+            self._pause += _SMOOTHING * (now - max(self._left_at, self._stands_since) - self._pause)
+            self._let_in()
+        self._left_at = now
+
+    def _let_in(self) -> None:
+        for rank, queue in enumerate(self._queue):
+            while queue and self.at_work < self._rooms[rank]:
+                self.at_work += 1
+                self.waiting -= 1
+                self.admitted[rank] += 1
+                queue.popleft().settle(True)
+
+    def _make_room(self) -> None:
+        limit = self._limit.value
+        self._rooms = [limit - reserved(limit)] * _CLASSES
+        self._rooms[Criticality.VITAL] = limit

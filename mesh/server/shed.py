@@ -1,0 +1,80 @@
+"""Lets in as many calls as the server can finish in time, and the least critical last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import uniform
+from typing import Any
+
+from mesh import meaning
+from mesh.server.admission import Pace
+from mesh.server.faults import Overload
+from mesh.server.incoming import Handle, Incoming, Parts
+from plexus.contract import Method
+
+
+def shed(method: Method, parts: Parts, proceed: Handle) -> Handle:
+    """Refuse with OVERLOADED, and when to come back, what finds no place in time.
+
+    A stream is admitted like a call and then counted apart: how long it lives is its caller's
+    choice and says nothing about load.
+    """
+    admission = parts.admission
+    if admission is None:
+        return proceed
+    criticality = method.criticality
+    arrive, leave, clock, pace = admission.arrive, admission.leave, admission.clock, Pace()
+
+    def enter(incoming: Incoming) -> None:
+        place = arrive(criticality, incoming.work.remaining())
+        if place is True:
+            return
+        if place is False or not ((place.wait() and place.admitted) or admission.give_up(place)):
+            raise _overload()
+        if not incoming.context.is_active():
+            admission.leave_unmeasured()
+            raise _overload()
+
+    def handle(incoming: Incoming) -> Any:
+        enter(incoming)
+        began = clock()
+        answered = False
+        try:
+            response = proceed(incoming)
+            answered = True
+            return response
+        finally:
+            leave(pace, began, incoming.work.waited, answered=answered)
+
+    def start(incoming: Incoming) -> None:
+        if not admission.begin_stream(criticality):
+            raise _overload()
+        try:
+            enter(incoming)
+        except BaseException:
+            admission.end_stream()
+            raise
+        admission.leave_unmeasured()
+
+    def feed(incoming: Incoming) -> Iterator[Any]:
+        start(incoming)
+        try:
+            yield from proceed(incoming)
+        finally:
+            admission.end_stream()
+
+    def upload(incoming: Incoming) -> Any:
+        start(incoming)
+        try:
+            return proceed(incoming)
+        finally:
+            admission.end_stream()
+
+    if method.server_streaming:
+        return feed
+    return upload if method.client_streaming else handle
+
+
+def _overload() -> Overload:
+    # Spread, so that those refused together do not return together.
+    return Overload(round(1000 * meaning.PUSHBACK * uniform(0.5, 1.5)))  # noqa: S311

@@ -1,0 +1,361 @@
+"""Who is let in and who is not, by a clock that stands still between events."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mesh import meaning
+from mesh.server.admission import Admission, Limit, Pace, Waiter, reserved
+from observability.metrics import AdmissionMetrics
+from plexus.contract import Criticality
+
+VITAL, ROUTINE, SHEDDABLE = Criticality.VITAL, Criticality.ROUTINE, Criticality.SHEDDABLE
+FOREVER = 1000.0
+
+
+@dataclass
+class Clock:
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def door(limit: int, queue: int = 4, streams: int = 4, clock: Clock | None = None) -> Admission:
+    """An admission whose limit does not move."""
+    return Admission(
+        Limit(limit, limit, limit), queue=queue, streams=streams, clock=clock or Clock()
+    )
+
+
+def fill(admission: Admission) -> None:
+    """Take every place there is."""
+    while admission.at_work < admission.limit:
+        assert admission.arrive(VITAL, FOREVER) is True
+
+
+def waiter(admission: Admission, criticality: Criticality, left: float = FOREVER) -> Waiter:
+    place = admission.arrive(criticality, left)
+    assert isinstance(place, Waiter)
+    return place
+
+
+@pytest.mark.parametrize("limit", [2, 4, 10, 64])
+def test_some_places_are_only_for_vital_calls(limit: int) -> None:
+    admission = door(limit, queue=0)
+    asked = [admission.arrive(ROUTINE, FOREVER) for _ in range(limit)]
+    assert asked.count(True) == limit - reserved(limit) < limit
+    assert [admission.arrive(VITAL, FOREVER) for _ in range(reserved(limit))] == [True] * reserved(
+        limit
+    )
+    assert admission.arrive(VITAL, FOREVER) is False
+    assert admission.at_work == limit
+
+
+@pytest.mark.parametrize(
+    ("waiting", "arrives", "evicted"),
+    [
+        ((SHEDDABLE, ROUTINE), VITAL, 0),
+        ((ROUTINE, SHEDDABLE), VITAL, 1),
+        ((SHEDDABLE, SHEDDABLE), ROUTINE, 1),  # of equals the last, who has waited least
+        ((ROUTINE, VITAL), VITAL, 0),
+        ((ROUTINE, VITAL), ROUTINE, None),
+        ((ROUTINE, ROUTINE), SHEDDABLE, None),
+        ((VITAL, VITAL), VITAL, None),
+    ],
+)
+def test_when_the_queue_is_full_the_least_critical_goes(
+    waiting: tuple[Criticality, ...], arrives: Criticality, evicted: int | None
+) -> None:
+    admission = door(4, queue=len(waiting))
+    fill(admission)
+    queue = [waiter(admission, criticality) for criticality in waiting]
+    place = admission.arrive(arrives, FOREVER)
+    if evicted is None:
+        assert place is False
+        assert all(each.admitted is None for each in queue)
+    else:
+        assert isinstance(place, Waiter)
+        assert [each.admitted for each in queue].index(False) == evicted
+    assert sum(admission.shed) == 1
+    assert admission.waiting == len(waiting)
+
+
+def test_a_free_place_goes_to_the_most_critical_and_among_equals_to_the_first() -> None:
+    admission = door(4, queue=8)
+    fill(admission)
+    order = [SHEDDABLE, ROUTINE, VITAL, ROUTINE, VITAL]
+    queue = [waiter(admission, criticality) for criticality in order]
+    seen: list[int] = []
+    for _ in range(12):
+        admission.leave_unmeasured()
+        seen += [n for n, each in enumerate(queue) if each.admitted and n not in seen]
+    assert seen == [2, 4, 1, 3, 0]
+
+
+def test_nobody_waits_longer_than_his_deadline_or_than_the_queue_allows() -> None:
+    clock = Clock()
+    admission = door(4, queue=9, clock=clock)
+    fill(admission)
+    assert waiter(admission, ROUTINE, left=0.02).patience == 0.02
+    assert waiter(admission, ROUTINE).patience == meaning.QUEUE_BURST
+    clock.now += meaning.QUEUE_BURST * 1.1
+    # A queue that has stood that long is no burst.
+    assert waiter(admission, ROUTINE).patience == meaning.QUEUE_PATIENCE
+
+
+def test_a_call_whose_time_would_pass_in_the_queue_is_refused_at_once() -> None:
+    clock = Clock()
+    admission = door(4, queue=99, clock=clock)
+    fill(admission)
+    for _ in range(60):
+        waiter(admission, ROUTINE)
+    for _ in range(40):
+        clock.now += 0.1
+        admission.leave_unmeasured()
+    fill(admission)
+    # Twenty-odd wait, and one is let in every tenth of a second.
+    assert admission.arrive(ROUTINE, 1.0) is False
+    assert isinstance(admission.arrive(ROUTINE, 5.0), Waiter)
+    # A vital call has nobody before it.
+    assert isinstance(admission.arrive(VITAL, 0.2), Waiter)
+    assert admission.arrive(VITAL, 0.0) is False
+
+
+def test_who_gives_up_is_counted_as_refused_unless_he_was_let_in_in_the_same_instant() -> None:
+    admission = door(4)
+    fill(admission)
+    late, lucky = waiter(admission, ROUTINE), waiter(admission, VITAL)
+    assert admission.give_up(late) is False
+    admission.leave_unmeasured()
+    assert admission.give_up(lucky) is True
+    assert (admission.waiting, admission.at_work, admission.shed[ROUTINE]) == (0, 4, 1)
+
+
+def test_streams_are_few_and_exports_leave_half_of_them_to_feeds() -> None:
+    admission = door(4, streams=4)
+    assert [admission.begin_stream(SHEDDABLE) for _ in range(3)] == [True, True, False]
+    assert [admission.begin_stream(ROUTINE) for _ in range(3)] == [True, True, False]
+    admission.end_stream()
+    assert admission.begin_stream(ROUTINE)
+    assert admission.at_work == 0
+
+
+@dataclass
+class Station:
+    """A server with *crews* that take *seconds* a call, first come first served."""
+
+    crews: int
+    seconds: float
+    free_at: list[float] = field(default_factory=list)
+
+    def serve(self, now: float) -> float:
+        """When a call that begins now will end."""
+        start = now if len(self.free_at) < self.crews else max(now, heapq.heappop(self.free_at))
+        heapq.heappush(self.free_at, start + self.seconds)
+        return start + self.seconds
+
+
+@dataclass
+class Simulation:
+    """Arrivals at a steady rate, a door, a station behind it. *ended* is (criticality, seconds)."""
+
+    admission: Admission
+    clock: Clock
+    station: Station
+    random: Random
+    mix: tuple[Criticality, ...] = (ROUTINE,)
+    waited: float = 0.0
+    pace: Pace = field(default_factory=Pace)
+    ended: list[tuple[Criticality, float]] = field(default_factory=list)
+    refused: Counter[Criticality] = field(default_factory=Counter)
+    arrived: Counter[Criticality] = field(default_factory=Counter)
+    most_at_work: int = 0
+    _events: list[tuple[float, int, str, Any]] = field(default_factory=list)
+    _number: int = 0
+
+    def run(self, rate: float, seconds: float) -> None:
+        """Let calls arrive for a while, then let everything end."""
+        at = self.clock.now
+        end = at + seconds
+        while (at := at + self.random.expovariate(rate)) < end:
+            self._plan(at, "arrive", self.random.choice(self.mix))
+        while self._events:
+            self.clock.now, _, kind, subject = heapq.heappop(self._events)
+            getattr(self, f"_{kind}")(subject)
+
+    def _plan(self, at: float, kind: str, subject: Any) -> None:
+        self._number += 1
+        heapq.heappush(self._events, (at, self._number, kind, subject))
+
+    def _arrive(self, criticality: Criticality) -> None:
+        self.arrived[criticality] += 1
+        place = self.admission.arrive(criticality, FOREVER)
+        call = [criticality, self.clock.now, place]
+        if place is True:
+            self._begin(call)
+        elif place is False:
+            self.refused[criticality] += 1
+        else:
+            self._queue.append(call)
+            self._plan(self.clock.now + place.patience, "expire", call)
+        self._look()
+
+    def _begin(self, call: Any) -> None:
+        assert self.admission.at_work <= self.admission.limit
+        self.most_at_work = max(self.most_at_work, self.admission.at_work)
+        ends = self.station.serve(self.clock.now) + self.waited
+        self._plan(ends, "leave", (call[0], call[1], self.clock.now))
+
+    def _leave(self, done: Any) -> None:
+        criticality, arrived, began = done
+        self.ended.append((criticality, self.clock.now - arrived))
+        self.admission.leave(self.pace, began, self.waited, answered=True)
+        self._look()
+
+    def _expire(self, call: Any) -> None:
+        if call in self._queue:
+            self._queue.remove(call)
+            assert self.admission.give_up(call[2]) is False
+            self.refused[call[0]] += 1
+
+    def _look(self) -> None:
+        for call in [each for each in self._queue if each[2].admitted is not None]:
+            self._queue.remove(call)
+            if call[2].admitted:
+                self._begin(call)
+            else:
+                self.refused[call[0]] += 1
+
+    def __post_init__(self) -> None:
+        self._queue: list[Any] = []
+
+
+def simulation(
+    crews: int = 4, seconds: float = 0.01, mix: tuple[Criticality, ...] = (ROUTINE,), seed: int = 1
+) -> Simulation:
+    clock = Clock()
+    return Simulation(Admission(clock=clock), clock, Station(crews, seconds), Random(seed), mix)
+
+
+def test_the_limit_grows_while_latency_is_stable_and_places_are_wanted() -> None:
+    run = simulation(crews=1000, seconds=0.05)
+    run.run(rate=40, seconds=5)
+    run.run(rate=2000, seconds=5)
+    assert run.admission.limit == meaning.LIMIT_MOST
+
+
+def test_the_limit_stays_when_nobody_wants_more() -> None:
+    run = simulation(crews=1000, seconds=0.05)
+    run.run(rate=40, seconds=20)
+    assert run.admission.limit == meaning.LIMIT_FIRST
+
+
+@pytest.mark.parametrize("crews", [4, 8, 20])
+def test_under_overload_the_limit_finds_what_the_server_can_do_and_stays_there(crews: int) -> None:
+    run = simulation(crews=crews)
+    capacity = crews / 0.01
+    run.run(rate=capacity / 20, seconds=3)
+    # However long it lasts: being slow must not become the normal.
+    run.run(rate=capacity * 3, seconds=6000 / capacity)
+    assert crews <= run.admission.limit <= crews * 2 + 1
+    assert run.pace.usual == pytest.approx(0.01, rel=0.2)
+
+
+def test_a_server_that_starts_into_an_overload_finds_its_limit_too() -> None:
+    run = simulation(crews=4)
+    run.run(rate=1200, seconds=10)
+    assert 4 <= run.admission.limit <= 8
+
+
+def test_a_server_that_has_really_become_slower_learns_its_new_pace() -> None:
+    run = simulation(crews=30)
+    run.run(rate=1000, seconds=5)
+    run.station.seconds = 0.1
+    run.run(rate=200, seconds=10)
+    assert run.pace.usual == pytest.approx(0.1, rel=0.2)
+    assert run.admission.limit >= 20
+
+
+def test_waiting_for_a_dependency_is_no_load() -> None:
+    run = simulation(crews=1000, seconds=0.002)
+    run.run(rate=50, seconds=5)
+    run.waited = 0.5
+    run.run(rate=40, seconds=20)
+    assert run.admission.limit >= meaning.LIMIT_FIRST
+    assert not run.refused
+
+
+def test_calls_that_hang_cost_the_others_no_places_while_they_are_few() -> None:
+    limit, swift, hanging = Limit(), Pace(), Pace()
+    swift.learn(0.01)
+    hanging.learn(0.01)
+    now = 0.0
+    for turn in range(400):
+        now += 0.01
+        pace, took = (hanging, 5.0) if turn % 3 == 0 else (swift, 0.01)
+        limit.note(pace, now - took, now, 0.0, limit.value, answered=pace is swift)
+    assert limit.value >= meaning.LIMIT_FIRST
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_at_three_times_capacity_vital_calls_succeed_and_the_server_stays_busy(seed: int) -> None:
+    run = simulation(mix=(VITAL,) + (ROUTINE,) * 4 + (SHEDDABLE,) * 5, seed=seed)
+    run.run(rate=40, seconds=5)
+    # The first half second is for finding the limit.
+    run.run(rate=1200, seconds=0.5)
+    for counted in (run.ended, run.arrived, run.refused):
+        counted.clear()
+    began = run.clock.now
+    run.run(rate=1200, seconds=10)
+    assert run.refused[VITAL] <= 0.005 * run.arrived[VITAL]
+    assert run.refused[SHEDDABLE] >= 0.9 * run.arrived[SHEDDABLE]
+    assert len(run.ended) >= 0.9 * 400 * (run.clock.now - began)
+    vital = sorted(seconds for criticality, seconds in run.ended if criticality == VITAL)
+    assert vital[int(len(vital) * 0.99)] <= 2.5 * run.station.seconds
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_arrives_never_too_many_work_and_everybody_is_answered(seed: int) -> None:
+    random = Random(seed)
+    run = simulation(
+        crews=random.randint(1, 40),
+        seconds=random.choice((0.001, 0.01, 0.1)),
+        mix=(VITAL, ROUTINE, SHEDDABLE),
+        seed=seed,
+    )
+    capacity = run.station.crews / run.station.seconds
+    for _ in range(6):
+        run.run(rate=capacity * random.choice((0.1, 0.9, 3, 10)), seconds=400 / capacity)
+        answered = Counter(criticality for criticality, _ in run.ended) + run.refused
+        assert answered == run.arrived
+        admission = run.admission
+        assert (admission.at_work, admission.waiting) == (0, 0)
+        assert admission.shed == [run.refused[each] for each in Criticality]
+        assert sum(admission.admitted) == len(run.ended)
+        assert meaning.LIMIT_LEAST <= admission.limit <= meaning.LIMIT_MOST
+    assert run.most_at_work <= meaning.LIMIT_MOST
+
+
+def test_the_counts_are_there_to_be_scraped() -> None:
+    registry = CollectorRegistry()
+    admission = door(4, queue=1)
+    AdmissionMetrics(admission, {each.value: each.name.lower() for each in Criticality}, registry)
+    fill(admission)
+    waiter(admission, ROUTINE)
+    admission.arrive(SHEDDABLE, FOREVER)
+
+    def read(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"rpc_server_admission_{name}", labels)
+
+    assert (read("limit"), read("at_work"), read("waiting"), read("streams")) == (4, 4, 1, 0)
+    assert read("admitted_total", criticality="vital") == 4
+    assert read("queued_total", criticality="routine") == 1
+    assert read("shed_total", criticality="sheddable") == 1
