@@ -40,9 +40,9 @@ class Inside:
     def disturb(self, path: str) -> None:
         """Hold up or fail a call of the method at *path*, if it is to be."""
         for order in self._handlers.current().values():
-            if order.get("method", "*") in ("*", path) and self._is_meant(order):
-                if self._draw(order) < order.get("share", 1.0):
-                    _carry_out(order)
+            meant = order.get("method", "*") in ("*", path) and self._is_meant(order)
+            if meant and self._draw(order) < order.get("share", 1.0):
+                _carry_out(order)
 
     def ahead(self) -> float:
         """Seconds by which this process's clock is ahead of the machine's."""

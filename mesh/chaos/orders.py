@@ -69,14 +69,21 @@ def give(path: Path, order_id: str, order: Order) -> None:
         _write(path, {**_read(path), order_id: dict(order)})
 
 
-def withdraw(path: Path, order_id: str) -> None:
-    """Take an order back; nothing when it is not in force."""
+def withdraw(path: Path, order_id: str) -> bool:
+    """Take an order back; whether it was in force."""
     if not path.exists():
-        return
+        return False
     with alone_in(path.parent):
         kept = _read(path)
-        if kept.pop(order_id, None) is not None:
+        found = kept.pop(order_id, None) is not None
+        if found:
             _write(path, kept)
+    return found
+
+
+def await_seen() -> None:
+    """Wait until every process that looks has seen what changed."""
+    time.sleep(2 * LOOK_EVERY)
 
 
 def concerns(order: Order, service: str, replica: str) -> bool:

@@ -6,6 +6,7 @@ only those who come for their first.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import grpc.aio
@@ -14,6 +15,7 @@ from envoy.service.discovery.v3.ads_pb2_grpc import (
 )
 
 from mesh import meaning
+from mesh.chaos import orders
 from mesh.controlplane import resources, snapshot
 from mesh.controlplane.access import Access
 from mesh.controlplane.ads import DiscoveryService
@@ -74,6 +76,12 @@ class ControlPlane:
             authority, join.secret_at(settings.join_secret), lifetime, contract, topology
         )
         self._servers: list[grpc.aio.Server] = []
+        self._orders = (
+            orders.Orders(orders.place(settings.home, orders.CONTROL_PLANE))
+            if settings.chaos
+            else None
+        )
+        self._heeding: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Publish what was known, then open both ports."""
@@ -85,6 +93,8 @@ class ControlPlane:
         )
         self.publisher = Publisher(self._derive())
         self.registry.start()
+        if self._orders is not None:
+            self._heeding = asyncio.create_task(self._heed(self._orders))
         await self._open_mesh_port()
         await self._open_identity_port()
         _log.info(
@@ -99,6 +109,8 @@ class ControlPlane:
 
     async def stop(self) -> None:
         """Close both ports. The replicas stay what they are."""
+        if self._heeding is not None:
+            self._heeding.cancel()
         await self.registry.close()
         for server in self._servers:
             await server.stop(_STOP_GRACE)
@@ -114,9 +126,22 @@ class ControlPlane:
         self.publisher.publish(published)
 
     def _derive(self) -> snapshot.Snapshot:
-        return snapshot.build(
-            resources.derive(self._contract, self._topology, self.registry.endpoints)
-        )
+        derived = resources.derive(self._contract, self._topology, self.registry.endpoints)
+        if self._orders is not None and (ordered := self._orders.current()):
+            # Imported here: no control plane but that of a chaos run has anything of it.
+            from mesh.controlplane.sabotage import spoil
+
+            derived = spoil(derived, ordered.values())
+        return snapshot.build(derived)
+
+    async def _heed(self, given: orders.Orders) -> None:
+        """Publish anew whenever a chaos run orders something else."""
+        heeded = given.current()
+        while True:
+            await asyncio.sleep(orders.LOOK_EVERY)
+            if given.current() is not heeded:
+                heeded = given.current()
+                self._publish()
 
     async def _open_mesh_port(self) -> None:
         open_to = frozenset({Audience.WORKLOADS, Audience.OPERATOR})
