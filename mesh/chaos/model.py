@@ -44,6 +44,7 @@ class Kind(StrEnum):
     DISK_FULL = "disk_full"
     RESET = "reset"
     BLACKHOLE = "blackhole"
+    DELAY = "delay"
     CERTIFICATE_EXPIRED = "certificate_expired"
     BAD_SNAPSHOT = "bad_snapshot"
     CONTROL_PLANE_DOWN = "control_plane_down"
@@ -132,6 +133,19 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """Counts the calls of a method that a caller makes, at the servers, retries and hedges included.
+
+    With *per* it is counted for each call of that method of the load.
+    """
+
+    name: str
+    method: str
+    caller: str
+    per: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
     """What the contracts say of one method, or of a task, while something is gone.
 
@@ -147,7 +161,10 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One experiment. *where* names the loss in the matrix; empty when the matrix has no row of it."""
+    """One experiment. *where* names the loss in the matrix; empty when the matrix has no row of it.
+
+    *figure* is the key of the report that its measures go to. *subset*: short enough for every change.
+    """
 
     name: str
     about: str
@@ -156,6 +173,7 @@ class Experiment:
     faults: tuple[FaultSpec, ...] = ()
     holds: tuple[Expectation, ...] = ()
     expects: tuple[Expected, ...] = ()
+    counts: tuple[Count, ...] = ()
     where: str = ""
     seed: int = 1
     figure: str = ""
