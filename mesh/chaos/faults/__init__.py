@@ -9,7 +9,16 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Protocol
 
-from mesh.chaos.faults import process
+from mesh.chaos.faults import (
+    certificates,
+    clock,
+    controlplane,
+    handlers,
+    network,
+    process,
+    storage,
+)
+from mesh.chaos.faults.refusal import NotInjectable
 from mesh.chaos.model import FaultSpec, Kind
 from mesh.chaos.stage import assert_ours
 from mesh.runtime.client import Platform
@@ -19,19 +28,25 @@ class Fault(Protocol):
     """Something that is done to the platform, and undone."""
 
     def inject(self) -> None:
-        """Do it; returns when it is done."""
+        """Do it; returns when it is done. NotInjectable when it turns out that it cannot be."""
 
     def lift(self) -> None:
         """Undo it. May be called more than once, and without `inject`; does nothing then."""
 
 
+__all__ = ["MAKERS", "Fault", "Make", "NotInjectable", "build"]
+
 Make = Callable[[FaultSpec, Platform, Random], Fault]
 
-MAKERS: Mapping[Kind, Make] = {**process.MAKERS}
-
-
-class NotInjectable(Exception):
-    """The fault cannot be made here; the text says why, such as a right that is missing."""
+MAKERS: Mapping[Kind, Make] = {
+    **process.MAKERS,
+    **handlers.MAKERS,
+    **network.MAKERS,
+    **storage.MAKERS,
+    **controlplane.MAKERS,
+    **certificates.MAKERS,
+    **clock.MAKERS,
+}
 
 
 def build(spec: FaultSpec, platform: Platform, random: Random) -> Fault:
