@@ -6,10 +6,11 @@ levels, which are ours one to one. Under-triage is a level less urgent than the 
 a more urgent one.
 
 Each story is one message, without the follow-up questions a real conversation has, once in words
-only and once with the vital signs written out. The rules and words were
-tuned on every third story. The text of the others was not read ("unread"), though for the five of
-them still under-triaged as emergencies the recognised findings were, and the handling of bleeding
-and of fever in pregnancy followed from that.
+only and once with the vital signs written out. The rules and words were tuned on every third story.
+The others are called "unread", with two exceptions to know of: about eight ClinicaFlow stories among
+them were seen when the files were first opened, and late in the tuning the recognised findings,
+though not the text, of the five then still under-triaged as emergencies were looked at; the handling
+of bleeding and of fever in pregnancy followed from that. Their numbers are a little better for it.
 """
 
 import json

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -124,6 +124,16 @@ class KnowledgeBase:
     sources: Mapping[str, str]
     lexicon: Lexicon
 
+    @cached_property
+    def rules_touched(self) -> Mapping[str, frozenset[str]]:
+        """The red flags that a finding can be part of, itself or as the wider one of a part."""
+        touched: dict[str, set[str]] = {key: set() for key in self.findings}
+        for rule in self.red_flags:
+            for item in (item for form in rule.when for item in form.items if item.finding):
+                for key in (item.subject, *self.findings[item.subject].implies):
+                    touched[key].add(rule.id)
+        return {key: frozenset(rules) for key, rules in touched.items()}
+
 
 @cache
 def load_knowledge() -> KnowledgeBase:
@@ -232,10 +242,14 @@ def _red_flag(entry: dict[str, Any]) -> RedFlag:
 def _form(owner: str, entry: dict[str, list[str]]) -> Form:
     if not entry or entry.keys() - {"all", "any"}:
         raise KnowledgeError(f"{owner}: a form has 'all' and 'any', nothing else")
-    return Form(
+    form = Form(
         tuple(parse_item(owner, text) for text in entry.get("all", ())),
         tuple(parse_item(owner, text) for text in entry.get("any", ())),
     )
+    chosen = form.any_of and all(item.finding for item in form.any_of)
+    if not chosen and not any(item.finding for item in form.every):
+        raise KnowledgeError(f"{owner}: a form needs a finding, not only an age or a sex")
+    return form
 
 
 def parse_item(owner: str, text: str) -> Item:

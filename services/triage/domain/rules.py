@@ -254,7 +254,12 @@ class FlagVerdict:
 
 def judge_flags(picture: Picture) -> tuple[FlagVerdict, ...]:
     """Every rule that is not cleared, in the knowledge base's order."""
-    verdicts = (_judge(rule, picture) for rule in picture.base.red_flags)
+    # The others are clear: nothing that is part of them has been spoken of or charted.
+    near: set[str] = set()
+    for key, truth in picture.truths.items():
+        if truth >= Truth.UNCERTAIN:
+            near |= picture.base.rules_touched[key]
+    verdicts = (_judge(rule, picture) for rule in picture.base.red_flags if rule.id in near)
     return tuple(each for each in verdicts if each.state is not FlagState.CLEARED)
 
 

@@ -162,7 +162,8 @@ def test_every_assessment_says_it_is_decision_support() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "   ", "!!!", "?", "no", "1/0", "a" * 5000, "ok " * 2000, "🙂"]
+    "text",
+    ["", "   ", "!!!", "?", "no", "1/0", "a" * 5000, "ok " * 2000, "pain hedache " * 300, "🙂"],
 )
 def test_no_message_breaks_the_conversation(text: str) -> None:
     conversation, _ = talk("I have a headache", text, text)

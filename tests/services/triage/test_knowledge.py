@@ -65,6 +65,8 @@ def test_everything_cites_a_source_that_is_listed_and_every_listed_source_is_cit
         ([FINDING], [RULE | {"urgency": "SOON"}], "no urgency"),
         ([FINDING], [RULE | {"when": []}], "at least one form"),
         ([FINDING], [RULE | {"when": [{"none": ["cough"]}]}], "'all' and 'any'"),
+        ([FINDING], [RULE | {"when": [{"all": ["age<3mo"]}]}], "needs a finding"),
+        ([FINDING], [RULE | {"when": [{"any": ["cough", "age<3mo"]}]}], "needs a finding"),
     ],
 )
 def test_a_mistake_in_the_knowledge_is_refused_by_name(

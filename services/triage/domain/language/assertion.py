@@ -2,7 +2,7 @@
 someone else. When a scope is not clear ("no fever, cough"), the answer is UNCERTAIN, never ABSENT.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 
@@ -45,6 +45,7 @@ class _Sentence:
     spans: tuple[Span, ...]
     own: frozenset[int]
     masked: frozenset[int]
+    matches: dict[int, list[range]] = field(default_factory=dict)
 
     def clause(self, index: int) -> range:
         number = self.clauses[index]
@@ -52,10 +53,24 @@ class _Sentence:
         return range(first, first + self.clauses.count(number))
 
     def cues_in(self, place: range, table: tuple[cues.Cue, ...]) -> list[range]:
-        words = self.words[place.start : place.stop]
-        masked = {i - place.start for i in self.own | self.masked}
-        found = cues.find_cues(words, table, masked)
-        return [range(r.start + place.start, r.stop + place.start) for r in found]
+        """The cues of a table in a part of the sentence, not in the words of symptoms."""
+        within = (each for each in self._matches(table) if _contains(place, each))
+        return cues.choose_cues(within, self.own | self.masked)
+
+    def says(self, place: range, table: tuple[cues.Cue, ...]) -> bool:
+        """Whether a cue of a table stands anywhere in a part of the sentence."""
+        return any(_contains(place, each) for each in self._matches(table))
+
+    def _matches(self, table: tuple[cues.Cue, ...]) -> list[range]:
+        # The sentence is searched once for each table and not once for each symptom in it: four
+        # thousand characters can name hundreds.
+        if id(table) not in self.matches:
+            self.matches[id(table)] = cues.match_cues(self.words, table)
+        return self.matches[id(table)]
+
+
+def _contains(place: range, part: range) -> bool:
+    return place.start <= part.start and part.stop <= place.stop
 
 
 def split_clauses(tokens: tuple[Token, ...], spans: tuple[Span, ...]) -> tuple[int, ...]:
@@ -223,9 +238,9 @@ def _is_doubled(sentence: _Sentence, negations: list[range]) -> bool:
 
 def _no_longer(sentence: _Sentence, before: range, after: range) -> bool:
     """ "I don't have it any more", "no more pain", "not at the moment": it was there."""
-    later = sentence.words[after.start : after.stop]
-    if cues.find_cues(later, cues.FOR_NOW, set()):
+    if sentence.says(after, cues.FOR_NOW):
         return True
+    later = sentence.words[after.start : after.stop]
     if "anymore" in later or ("any", "more") in pairwise(later):
         return True
     earlier = set(pairwise(sentence.words[before.start : before.stop]))
@@ -262,7 +277,7 @@ def _denied_after(sentence: _Sentence, span: Span, after: range) -> bool:
 
 def _like_never_before(sentence: _Sentence, after: range, verdict: Status) -> Status:
     """ "I have never had a headache like this" is a headache; "… before" leaves it open."""
-    if cues.find_cues(sentence.words[after.start : after.stop], cues.LIKE_NEVER_BEFORE, set()):
+    if sentence.says(after, cues.LIKE_NEVER_BEFORE):
         return Status.PRESENT
     if "before" in sentence.words[after.start : after.stop]:
         return Status.UNCERTAIN
@@ -270,7 +285,7 @@ def _like_never_before(sentence: _Sentence, after: range, verdict: Status) -> St
 
 
 def _is_past(sentence: _Sentence, before: range, after: range) -> bool:
-    if is_still_there(sentence.words[before.start : after.stop]):
+    if sentence.says(range(before.start, after.stop), cues.NOT_PAST):
         return False
     return bool(
         sentence.cues_in(before, cues.PAST_BEFORE) or sentence.cues_in(after, cues.PAST_AFTER)

@@ -4,7 +4,7 @@ et al. 2009), extended for lay speech.
 A cue is a tuple of words; in the tables a comma ends it, and ``|`` separates alternatives.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from services.triage.domain.language.tokens import Token, words
 
@@ -176,18 +176,33 @@ LINKS = words(
 BEFORE_NOW = frozenset(["died", "passed", "suffered", "was", "were", "diagnosed"])
 
 
-def find_cues(said: tuple[str, ...], cues: Iterable[Cue], masked: set[int]) -> list[range]:
+def find_cues(said: tuple[str, ...], cues: Iterable[Cue], masked: Set[int]) -> list[range]:
     """Places of the cues, longest first, none overlapping another or a masked word."""
+    return choose_cues(match_cues(said, cues), masked)
+
+
+def match_cues(said: tuple[str, ...], cues: Iterable[Cue]) -> list[range]:
+    """Every place where a cue stands, in the order of the cues."""
+    where: dict[str, list[int]] = {}
+    for index, word in enumerate(said):
+        where.setdefault(word, []).append(index)
+    return [
+        range(start, start + len(cue))
+        for cue in cues
+        for start in sorted(i for word in cue[0] if word in where for i in where[word])
+        if start + len(cue) <= len(said)
+        and all(said[start + i] in alternatives for i, alternatives in enumerate(cue))
+    ]
+
+
+def choose_cues(matches: Iterable[range], masked: Set[int]) -> list[range]:
+    """Of the places where cues stand those that do not overlap an earlier one or a masked word."""
     found: list[range] = []
     taken = set(masked)
-    for cue in cues:
-        for start in range(len(said) - len(cue) + 1):
-            place = range(start, start + len(cue))
-            if not taken.intersection(place) and all(
-                said[i] in alternatives for i, alternatives in zip(place, cue, strict=True)
-            ):
-                found.append(place)
-                taken.update(place)
+    for place in matches:
+        if not taken.intersection(place):
+            found.append(place)
+            taken.update(place)
     return sorted(found, key=lambda place: place.start)
 
 
