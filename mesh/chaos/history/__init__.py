@@ -5,3 +5,8 @@ do; the nemesis kills; the checker holds what was told against what is there whe
 The workload is that of the platform's own contracts, through generated stubs: what must hold of
 bookings, claims and money is said by the contracts, and nothing here knows how a service does it.
 """
+
+from mesh.chaos.history.run import run_history, storm
+from mesh.chaos.history.verdict import Verdict
+
+__all__ = ["Verdict", "run_history", "storm"]
