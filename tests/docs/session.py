@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,20 @@ from mesh.runtime.client import Platform
 from mesh.runtime.errors import Mistake
 from tests.docs.fenced import Step
 
-PATIENCE = 100.0
-"""Seconds for a whole page: below pytest's own limit, so that processes are ended and not orphaned."""
+PATIENCE = 240.0
+"""Seconds for a whole page, on a machine that has much else to do."""
+
+_PREAMBLE = """
+exec 3> "$MARKS" 4<&0 < /dev/null
+
+# Whoever types may be killed: its end of this pipe closes then, unsaid, and everything ends here too.
+set -m
+{ read -r <&4 || { kill -KILL -$$; sleep 1; plexus down --force; } } > /dev/null 2>&1 3>&- &
+set +m
+exec 4<&-
 
 # `make setup` is what the tests themselves were started by.
-_PREAMBLE = """
 make() { command make --no-print-directory -o .venv/.ready "$@"; }
-exec 3> "$MARKS"
 """
 
 
@@ -61,28 +69,35 @@ def type_out(
     marks = notes / "marks"
     marks.touch()
     script = _PREAMBLE + "".join(_typed(n, step, notes) for n, step in enumerate(steps))
-    shell = subprocess.Popen(
+    with subprocess.Popen(
         ["bash", "-c", script],
         cwd=folder,
         env={**environ, "MARKS": str(marks)},
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         start_new_session=True,
-    )
-    try:
-        shell.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        pass
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(shell.pid, signal.SIGKILL)
-        shell.wait()
+    ) as shell:
+        try:
+            shell.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+            shell.communicate(b"ended\n")
     return _ran(steps, notes, marks.read_text(encoding="utf-8").splitlines())
 
 
 def end(home: Path) -> None:
     """End whatever runs in the state folder *home*."""
-    with contextlib.suppress(Mistake):
-        Platform(home).down(force=True)
+    platform = Platform(home)
+    deadline = time.monotonic() + 10.0
+    while True:
+        with contextlib.suppress(Mistake):
+            platform.down(force=True)
+        # A runtime that has only just begun does not know its processes yet.
+        if not platform.is_running() or time.monotonic() > deadline:
+            return
+        time.sleep(0.1)
 
 
 def _typed(number: int, step: Step, notes: Path) -> str:
@@ -90,7 +105,7 @@ def _typed(number: int, step: Step, notes: Path) -> str:
         f"\nexec > '{notes}/{number}' 2>&1\n"
         f"trap 'echo \"{number} failed $BASH_COMMAND\" | head -1 >&3' ERR\n"
         f"{step.commands}"
-        f"plexus_code=$?; trap - ERR; echo {number} ended $plexus_code >&3\n"
+        f"code=$?; trap - ERR; echo {number} ended $code >&3\n"
     )
 
 

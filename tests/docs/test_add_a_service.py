@@ -13,7 +13,8 @@ import pytest
 from tests.docs import session
 from tests.docs.fenced import ADD_A_SERVICE, ROOT, Block, blocks, missing, steps
 
-pytestmark = pytest.mark.xdist_group("platform")
+# More than the session waits, so that its processes are ended in order.
+pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.timeout(300)]
 
 REFERENCE = "docs/reference/contracts.md"
 GENERATED = "clients/python/plexus/referrals/v1/"

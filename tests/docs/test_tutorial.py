@@ -12,7 +12,8 @@ from mesh.runtime.client import Platform
 from tests.docs import session
 from tests.docs.fenced import ROOT, TUTORIAL, Step, blocks, missing, steps
 
-pytestmark = pytest.mark.xdist_group("platform")
+# More than the session waits, so that its processes are ended in order.
+pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture
