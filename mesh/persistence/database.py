@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url, text
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from mesh.persistence.bell import Bell
 from mesh.persistence.failures import (
@@ -42,6 +43,7 @@ _POSTGRES_CONNECTIONS: Final = 16
 # What statements raise, the pool, and the driver where it is used directly.
 _FAILURES: Final = (exc.DBAPIError, exc.TimeoutError, sqlite3.Error)
 _RUNG: Final = "mesh.persistence.rung"
+_FILE: Final = "mesh.persistence.file"
 
 
 class Database:
@@ -216,16 +218,17 @@ def _sqlite(url: URL, connections: int, patience: float, *, writable: bool) -> E
         path.touch(mode=0o600)
     engine = create_engine(
         url,
+        creator=lambda: _open(path, patience),
         pool_size=min(connections, 8),
         max_overflow=max(0, connections - 8),
         pool_timeout=patience,
         # Values are patients' data and would stand in the text of exceptions.
         hide_parameters=True,
-        connect_args={"timeout": patience, "isolation_level": None},
     )
 
     @event.listens_for(engine, "connect")
-    def _configure(connection: sqlite3.Connection, _record: object) -> None:
+    def _configure(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        record.info[_FILE] = _identity(path)
         _enter_wal(connection, patience)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -233,7 +236,32 @@ def _sqlite(url: URL, connections: int, patience: float, *, writable: bool) -> E
         if writable:
             connection.execute("PRAGMA busy_timeout = 0")
 
+    @event.listens_for(engine, "checkout")
+    def _still_there(_: object, record: ConnectionPoolEntry, __: object) -> None:
+        # What is written to a file that was moved away or replaced is acknowledged and lost.
+        if record.info[_FILE] != _identity(path):
+            raise exc.DisconnectionError
+
     return engine
+
+
+def _open(path: Path, patience: float) -> sqlite3.Connection:
+    # It must exist: an empty database in the place of one that is gone would answer for it.
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=patience,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _enter_wal(connection: sqlite3.Connection, patience: float) -> None:
