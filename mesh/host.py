@@ -12,34 +12,39 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
 import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 
 from mesh import meaning
+from mesh.clock import now
 from mesh.identity.spiffe import workload_of
 from mesh.identity.tokens import Token, TokenError, TokenVerifier
 from mesh.identity.workload import WorkloadIdentity
 from mesh.infrastructure import Infrastructure
+from mesh.listening import HOST, listen
 from mesh.persistence import Periodic
 from mesh.persistence.database import Database
 from mesh.persistence.migrations import migrate
 from mesh.persistence.once import purge
 from mesh.registration import Registration
+from mesh.server import Admission, Refusal, handlers
 from mesh.server import Parts as ServerParts
-from mesh.server import Refusal, handlers
 from mesh.settings import Settings
 from mesh.status import breaker_rows, call_rows
 from observability import logs, tracing
-from observability.metrics import CallMetrics
+from observability.metrics import AdmissionMetrics, CallMetrics
 from plexus.client import Channel, Inbound, Tuning, channel, working
-from plexus.contract import Contract, ContractError, load
+from plexus.contract import Contract, ContractError, Criticality, load
 from plexus.contract.proofs import assert_stated
 from plexus.errors import Fault
 from plexus.mesh.v1 import replica_pb2
 from plexus.type.v1.errors_pb2 import PlatformError
+
+if TYPE_CHECKING:
+    from mesh.chaos.inside import Inside
 
 _log = structlog.get_logger()
 
@@ -88,7 +93,7 @@ class Parts:
     workload: str
     database: Database
     sampling: float = 0.0
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Callable[[], datetime] = now
     channels: dict[str, Channel] = field(default_factory=dict)
 
     def channel(self, workload: str) -> Channel:
@@ -137,8 +142,11 @@ class Host:
         self._settings = settings
         self._contract = load()
         self._metrics = CallMetrics()
+        self._admission = Admission()
+        AdmissionMetrics(self._admission, {each: each.name.lower() for each in Criticality})
         self._identity = WorkloadIdentity(settings)
         self._port = 0
+        self._chaos = _chaos(settings, workload) if settings.chaos else None
         self._state = replica_pb2.REPLICA_STATE_STARTING
 
     def start(self) -> None:
@@ -195,6 +203,8 @@ class Host:
             identify=self._identify,
             verify=self._verify,
             sampling=self._settings.trace_sampling,
+            admission=self._admission,
+            disturb=self._chaos.disturb if self._chaos else None,
         )
         for descriptor, servicer in self._built.servicers:
             made = handlers(descriptor, servicer, parts)
@@ -205,7 +215,7 @@ class Host:
         self._infrastructure = Infrastructure(names, self._identify, self._settings.reflection)
         server.add_generic_rpc_handlers((*self._infrastructure.handlers, Refusal()))
         credentials = self._identity.server_credentials()
-        self._port = server.add_secure_port("127.0.0.1:0", credentials)
+        self._port = listen(server, credentials, self._settings.port)
         server.start()
         return server
 
@@ -226,11 +236,13 @@ class Host:
             raise Fault(PlatformError, PlatformError.PLATFORM_ERROR_TOKEN_INVALID) from None
 
     def _replica(self) -> replica_pb2.Replica:
+        address = HOST, self._port
+        host, port = self._chaos.address(*address) if self._chaos else address
         replica = replica_pb2.Replica(
             name=self._settings.replica,
             service=self._workload,
-            host="127.0.0.1",
-            port=self._port,
+            host=host,
+            port=port,
             state=self._state,
             pid=os.getpid(),
             version=_version(),
@@ -240,6 +252,13 @@ class Host:
         replica.start_time.FromDatetime(self._started)
         replica.certificate_expire_time.FromDatetime(self._identity.expire_time)
         return replica
+
+
+def _chaos(settings: Settings, workload: str) -> Inside:
+    # Imported here: no process but those of a chaos run has anything of it.
+    from mesh.chaos.inside import Inside
+
+    return Inside(settings.home, workload, settings.replica)
 
 
 def _purge(database: Database) -> None:
