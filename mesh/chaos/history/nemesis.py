@@ -95,7 +95,7 @@ class Nemesis:
         self._thread = threading.Thread(target=self._run, name="nemesis", daemon=True)
         self.killed: Counter[str] = Counter()
         self.others: Counter[Action] = Counter()
-        self.failure: BaseException | None = None
+        self._failure: BaseException | None = None
 
     @property
     def kills(self) -> int:
@@ -111,11 +111,17 @@ class Nemesis:
         """Whether there is nothing more to kill."""
         return self._thread.ident is not None and not self._thread.is_alive()
 
-    def stop(self) -> None:
-        """End; whatever was stopped goes on."""
-        self._stopping.set()
+    def join(self) -> None:
+        """Wait until all is killed; raises what it stumbled over."""
         if self._thread.ident is not None:
             self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """End at once; whatever was stopped goes on."""
+        self._stopping.set()
+        self.join()
 
     def _run(self) -> None:
         try:
@@ -125,7 +131,7 @@ class Nemesis:
                 if not self._stopping.is_set():
                     self._strike(strike)
         except BaseException as error:  # noqa: BLE001 - raised by whoever waits for the end
-            self.failure = error
+            self._failure = error
         finally:
             self._thaw(until=float("inf"))
 

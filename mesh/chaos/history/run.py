@@ -177,8 +177,6 @@ class _Storm:
         finally:
             pace.stop()
             self._nemesis.stop()
-        if self._nemesis.failure is not None:
-            raise self._nemesis.failure
         self._tell()
 
     def _resolve(self) -> int:
