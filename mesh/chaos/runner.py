@@ -100,7 +100,7 @@ class Runner:
         began = time.monotonic()
         workload.start()
         try:
-            self._cause(experiment, built, course, ready, chance, workload)
+            self._cause(built, course, ready, chance, workload)
             _wait(began + experiment.seconds, workload)
         finally:
             observations = workload.stop()
@@ -114,7 +114,6 @@ class Runner:
 
     def _cause(
         self,
-        experiment: Experiment,
         built: list[tuple[FaultSpec, faults.Fault]],
         course: _Course,
         ready: Mapping[str, Variables],

@@ -1,0 +1,101 @@
+"""The matrix and the verdict as they stand in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mesh.chaos.matrix import Matrix, Row, tell
+from mesh.chaos.model import Cell, Effect
+from mesh.chaos.report.outcome import Outcome
+
+_STYLES: Mapping[Effect, str] = {
+    Effect.WORKS: "green",
+    Effect.DEGRADED: "yellow",
+    Effect.CATCHES_UP: "yellow",
+    Effect.FAILS: "dim",
+    Effect.BROKEN: "bold white on red",
+    Effect.UNTESTED: "dim italic",
+}
+_SEVERITY = (
+    Effect.BROKEN,
+    Effect.FAILS,
+    Effect.DEGRADED,
+    Effect.CATCHES_UP,
+    Effect.UNTESTED,
+    Effect.WORKS,
+)
+
+
+def summarize(outcome: Outcome) -> RenderableType:
+    """All of it; the columns of a service are drawn together, so that it fits a terminal."""
+    return Group(
+        _matrix(outcome.matrix),
+        Text(),
+        _figures(outcome.figures),
+        Text(),
+        *_verdict(outcome),
+    )
+
+
+def groups(columns: Iterable[str]) -> Mapping[str, Sequence[str]]:
+    """Journeys each by themselves, methods and tasks by service."""
+    found: dict[str, list[str]] = {}
+    for column in columns:
+        found.setdefault(column.partition(".")[0], []).append(column)
+    return found
+
+
+def _matrix(matrix: Matrix) -> Table:
+    table = Table(title="Blast radius", box=None, header_style="bold", title_justify="left")
+    table.add_column("taken away")
+    drawn = groups(matrix.columns)
+    for name in drawn:
+        table.add_column(name)
+    for row in matrix.rows:
+        table.add_row(row.name, *(_group(row, columns) for columns in drawn.values()))
+    return table
+
+
+def _group(row: Row, columns: Sequence[str]) -> Text:
+    cells = [row.cells[column] for column in columns if column in row.cells]
+    if not cells:
+        return Text("·", style="dim")
+    if len(cells) == 1:
+        return Text(tell(cells[0]), style=_STYLES[cells[0].seen])
+    return _counted(cells)
+
+
+def _counted(cells: Sequence[Cell]) -> Text:
+    told = Text()
+    for effect in _SEVERITY:
+        if count := sum(cell.seen is effect for cell in cells):
+            told.append(" " if told else "")
+            told.append(f"{count} {effect}", style=_STYLES[effect])
+    return told
+
+
+def _figures(figures: Mapping[str, Mapping[str, float]]) -> Table:
+    table = Table(box=None, show_header=False)
+    for key, found in figures.items():
+        told = ", ".join(
+            f"{name} {value:,.4g}" if value < 1000 else f"{name} {value:,.0f}"
+            for name, value in found.items()
+        )
+        table.add_row(Text(key, style="bold"), told)
+    return table
+
+
+def _verdict(outcome: Outcome) -> Iterator[Text]:
+    for each in outcome.verdicts:
+        if each.skipped:
+            yield Text(f"- {each.experiment.name} was not run: {each.skipped}", style="dim")
+    for shortfall in outcome.shortfalls:
+        yield Text(f"✗ {shortfall}", style="red")
+    if outcome.held:
+        yield Text(f"✓ every promise was kept, seed {outcome.seed}", style="green")
+    else:
+        yield Text(f"{len(outcome.shortfalls)} promises were not kept, seed {outcome.seed}")
