@@ -57,24 +57,27 @@ class Killable(Protocol):
 def strikes(seed: int, services: Mapping[str, Sequence[str]]) -> Iterator[Strike]:
     """Blows without end at *services*, each with its processes.
 
-    Every process gets its turn before any gets its next; now and then a whole service goes at once.
+    Every process gets its turn before any gets its next, and every one before the first whole service
+    goes at once.
     """
     chance = random.Random(f"{seed}/nemesis")  # noqa: S311 - to be repeated, not secret
+    everything = [name for names in services.values() for name in names]
     deck: list[str] = []
+    rounds = 0
     while True:
         if not deck:
-            deck = [name for names in services.values() for name in names]
-            chance.shuffle(deck)
+            deck = chance.sample(everything, len(everything))
+            rounds += 1
         after = chance.uniform(1 - _JITTER, 1 + _JITTER)
         draw = chance.random()
         if draw < _FREEZES:
             # In between, so that it costs no process its turn of being killed.
-            targets = (chance.choice([n for names in services.values() for n in names]),)
+            targets = (chance.choice(everything),)
             yield Strike(after / 2, Action.FREEZE, targets, chance.uniform(*FREEZES))
         elif draw < _FREEZES + _RESTARTS:
-            targets = (chance.choice([n for names in services.values() for n in names]),)
+            targets = (chance.choice(everything),)
             yield Strike(after / 2, Action.RESTART, targets)
-        elif draw < _FREEZES + _RESTARTS + _WHOLE_SERVICE:
+        elif draw < _FREEZES + _RESTARTS + _WHOLE_SERVICE and rounds > 1:
             yield Strike(after, Action.KILL, tuple(services[chance.choice(list(services))]))
         else:
             yield Strike(after, Action.KILL, (deck.pop(),))

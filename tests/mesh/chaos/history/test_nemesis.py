@@ -6,6 +6,8 @@ import signal
 from collections import Counter
 from itertools import islice
 
+import pytest
+
 from mesh.chaos.history.nemesis import FREEZES, Action, Nemesis, Strike, services_of, strikes
 from plexus.mesh.v1.runtime_service_pb2 import Process
 
@@ -54,6 +56,13 @@ def test_every_process_is_killed_about_as_often_as_any_other() -> None:
             killed[strike.targets[0]] += 1
     assert killed.keys() == {name for names in SERVICES.values() for name in names}
     assert max(killed.values()) < 2 * min(killed.values())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_storm_of_as_many_kills_as_there_are_processes_kills_each(seed: int) -> None:
+    everything = {name for names in SERVICES.values() for name in names}
+    kills = (blow.targets for blow in strikes(seed, SERVICES) if blow.action is Action.KILL)
+    assert {name for (name,) in islice(kills, len(everything))} == everything
 
 
 def test_a_storm_has_every_kind_of_blow_and_whole_services_go_down() -> None:
