@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+from demo.patience import insist
 from demo.promises import Books
 from plexus.billing.v1 import billing_service_pb2 as billing
 from plexus.billing.v1.billing_service_pb2_grpc import BillingServiceStub
@@ -101,7 +102,7 @@ def count_unbalanced(entries: Iterable[LedgerEntry]) -> int:
 def pages(ask: Callable[[Request], Response], request: Request) -> Iterator[Response]:
     """Every page of a list."""
     while True:
-        page = ask(request)
+        page = insist(ask, request)
         yield page
         if not page.next_page_token:
             return

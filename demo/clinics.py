@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from demo.patience import insist
 from plexus.scheduling.v1 import scheduling_service_pb2 as scheduling
 from plexus.scheduling.v1.appointment_type_pb2 import AppointmentType
 from plexus.scheduling.v1.clinic_pb2 import Clinic
@@ -35,18 +36,18 @@ def open_clinics(desk: SchedulingServiceStub, doctors_a_shift: int) -> int:
     """Open them, with that many practitioners in each shift; how many practitioners there are."""
     for code, name, minutes in TYPES:
         kind = AppointmentType(code=code, name=name, duration_minutes=minutes)
-        desk.CreateAppointmentType(scheduling.CreateAppointmentTypeRequest(appointment_type=kind))
+        make = scheduling.CreateAppointmentTypeRequest(appointment_type=kind)
+        insist(desk.CreateAppointmentType, make)
     added = 0
     for name, time_zone in CLINICS:
-        clinic = desk.CreateClinic(
-            scheduling.CreateClinicRequest(clinic=Clinic(name=name, time_zone=time_zone))
-        ).clinic
+        place = Clinic(name=name, time_zone=time_zone)
+        clinic = insist(desk.CreateClinic, scheduling.CreateClinicRequest(clinic=place)).clinic
         for shift in SHIFTS:
             for _ in range(doctors_a_shift):
                 added += 1
                 doctor = practitioner(clinic.id, added, shift)
                 request = scheduling.CreatePractitionerRequest(practitioner=doctor)
-                desk.CreatePractitioner(request)
+                insist(desk.CreatePractitioner, request)
     return added
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import count
 
 from demo.bundles import Content, DataUnusable
+from demo.patience import insist
 from demo.promises import Intake
 from plexus.errors import Invalid
 from plexus.records.v1 import records_service_pb2 as records
@@ -65,7 +66,7 @@ def _resources(answer: records.ImportBundleResponse) -> int:
 
 def _living(stub: RecordsServiceStub, patients: Sequence[str]) -> list[str]:
     found = [
-        stub.GetPatient(records.GetPatientRequest(patient_id=patient)).patient
+        insist(stub.GetPatient, records.GetPatientRequest(patient_id=patient)).patient
         for patient in patients
     ]
     return [patient.id for patient in found if not patient.deceased]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import grpc
 
@@ -16,7 +16,7 @@ from plexus.billing.v1 import billing_service_pb2 as billing
 from plexus.billing.v1.billing_service_pb2_grpc import BillingServiceStub
 from plexus.billing.v1.claim_pb2 import Claim, ClaimState
 from plexus.billing.v1.payment_pb2 import Payer
-from plexus.errors import PlexusError
+from plexus.errors import Overloaded, PlexusError
 from plexus.scheduling.v1 import scheduling_service_pb2 as scheduling
 from plexus.scheduling.v1.appointment_pb2 import Appointment
 from plexus.scheduling.v1.scheduling_service_pb2_grpc import SchedulingServiceStub
@@ -25,6 +25,9 @@ from plexus.triage.v1 import triage_service_pb2 as triage
 from plexus.triage.v1.assessment_pb2 import Assessment, Urgency
 from plexus.triage.v1.triage_service_pb2_grpc import TriageServiceStub
 from plexus.type.v1.money_pb2 import Money
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
 
 STORIES = (
     "I have had a cough and a runny nose for three days. No fever.",
@@ -47,6 +50,11 @@ _MOST_ANSWERS = 2
 _EMERGENCIES = frozenset({Urgency.URGENCY_IMMEDIATE, Urgency.URGENCY_EMERGENT})
 _GONE = frozenset({"SLOT_TAKEN", "SLOT_NOT_OFFERED"})
 _MOST_SLOTS = 8
+
+_RETURNS = 3
+_RETURN_AFTER = (0.6, 1.4)
+"""A patient who is told that a service has too much to do comes back after about as many seconds as
+its answer asks for, and gives up when that has happened this often."""
 
 CLAIM_PATIENCE = 5.0
 """Seconds that a patient who is about to pay waits for the claim to be ready."""
@@ -88,6 +96,7 @@ class Journeys:
         self._patients = patients
         self._seen = observations
         self._seed = seed
+        self._manners = random.Random(seed)
 
     def end(self) -> None:
         """Let everybody go home after the call they are in."""
@@ -122,8 +131,9 @@ class Journeys:
         return True
 
     def _chat(self, patient_id: str, story: str) -> Advice:
-        begun = self._stubs.triage.StartConversation(
-            triage.StartConversationRequest(patient_id=patient_id)
+        begun = self._ask(
+            self._stubs.triage.StartConversation,
+            triage.StartConversationRequest(patient_id=patient_id),
         )
         conversation_id = begun.conversation.id
         answer = self._say(conversation_id, story)
@@ -135,8 +145,9 @@ class Journeys:
         return Advice(conversation_id, is_emergency(answer.assessment), answer.slots)
 
     def _say(self, conversation_id: str, text: str) -> triage.SendMessageResponse:
-        answer = self._stubs.triage.SendMessage(
-            triage.SendMessageRequest(conversation_id=conversation_id, text=text)
+        answer = self._ask(
+            self._stubs.triage.SendMessage,
+            triage.SendMessageRequest(conversation_id=conversation_id, text=text),
         )
         self._seen.degraded([lacking.dependency for lacking in answer.degradations])
         return answer
@@ -157,34 +168,36 @@ class Journeys:
         raise GaveUp("SLOT_TAKEN")
 
     def _find_slots(self) -> Sequence[Slot]:
-        return self._stubs.scheduling.FindSlots(scheduling.FindSlotsRequest(limit=100)).slots
+        find = self._stubs.scheduling.FindSlots
+        return self._ask(find, scheduling.FindSlotsRequest(limit=100)).slots
 
     def _take(self, patient_id: str, conversation_id: str, slot: Slot) -> Appointment:
-        booked = self._stubs.scheduling.BookAppointment(
+        booked = self._ask(
+            self._stubs.scheduling.BookAppointment,
             scheduling.BookAppointmentRequest(
                 patient_id=patient_id,
                 practitioner_id=slot.practitioner_id,
                 appointment_type_id=slot.appointment_type_id,
                 start_time=slot.start_time,
                 conversation_id=conversation_id,
-            )
+            ),
         )
         self._seen.degraded([lacking.dependency for lacking in booked.degradations])
         return booked.appointment
 
     def _visit(self, appointment: Appointment) -> None:
         desk = self._stubs.scheduling
-        desk.CheckInAppointment(scheduling.CheckInAppointmentRequest(appointment_id=appointment.id))
-        desk.CompleteAppointment(
-            scheduling.CompleteAppointmentRequest(appointment_id=appointment.id)
-        )
+        come = scheduling.CheckInAppointmentRequest(appointment_id=appointment.id)
+        self._ask(desk.CheckInAppointment, come)
+        done = scheduling.CompleteAppointmentRequest(appointment_id=appointment.id)
+        self._ask(desk.CompleteAppointment, done)
         self._seen.completed(appointment.id)
 
     def _await_claim(self, appointment_id: str) -> Claim:
         deadline = time.monotonic() + CLAIM_PATIENCE
         request = billing.ListClaimsRequest(appointment_id=appointment_id)
         while True:
-            claims = self._stubs.billing.ListClaims(request).claims
+            claims = self._ask(self._stubs.billing.ListClaims, request).claims
             if claims and claims[0].state != ClaimState.CLAIM_STATE_AWAITING_RECORDS:
                 self._seen.claimed({appointment_id})
                 return claims[0]
@@ -193,10 +206,8 @@ class Journeys:
             time.sleep(_CLAIM_POLL)
 
     def _settle(self, claim: Claim) -> None:
-        desk = self._stubs.billing
-        desk.SubmitClaim(
-            billing.SubmitClaimRequest(request_id=f"{claim.id}-submit", claim_id=claim.id)
-        )
+        submit = billing.SubmitClaimRequest(request_id=f"{claim.id}-submit", claim_id=claim.id)
+        self._ask(self._stubs.billing.SubmitClaim, submit)
         for payer, share in (
             (Payer.PAYER_INSURER, claim.insurer_share),
             (Payer.PAYER_PATIENT, claim.patient_share),
@@ -205,15 +216,26 @@ class Journeys:
                 self._pay_share(claim, payer, share)
 
     def _pay_share(self, claim: Claim, payer: Payer.ValueType, share: Money) -> None:
-        answer = self._stubs.billing.RecordPayment(
+        answer = self._ask(
+            self._stubs.billing.RecordPayment,
             billing.RecordPaymentRequest(
                 request_id=f"{claim.id}-{Payer.Name(payer)}",
                 claim_id=claim.id,
                 payer=payer,
                 amount=share,
-            )
+            ),
         )
         self._seen.paid(answer.payment.id, answer.payment.amount.minor_units)
+
+    def _ask(self, call: Callable[[Request], Response], request: Request) -> Response:
+        """Make a call; come back when the service asks for that."""
+        for _ in range(_RETURNS):
+            try:
+                return call(request)
+            except Overloaded:
+                self._seen.told_to_return()
+                time.sleep(self._manners.uniform(*_RETURN_AFTER))
+        return call(request)
 
 
 def reply_to(question: str) -> str:

@@ -11,13 +11,18 @@ from functools import partial
 
 from demo.journeys import Journeys
 
-_FAREWELL = 3.0
 THREADS = 48
 """Patients at once; far more than are ever on their way while the platform answers."""
 
+_RETURNING = 2
+"""Patients that come back for each new one: they do not all come at once."""
+
+_FAREWELL = 3.0
+_POLL = 0.05
+
 
 class Load:
-    """Begins `rate` journeys a second until it is stopped.
+    """Begins `rate` journeys a second until it is told to finish.
 
     A journey that ends without being paid leaves its appointment in the debts; `collect` lets those
     patients come back.
@@ -28,8 +33,10 @@ class Load:
         self._pause = 1 / rate
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="patient")
         self._debts: deque[str] = deque()
+        self._returning: deque[str] = deque()
         self._running: set[Future[None]] = set()
         self._lock = threading.Lock()
+        self._open = True
         self._stop = threading.Event()
         self._broken: BaseException | None = None
         self._driver = threading.Thread(target=self._drive, name="load", daemon=True)
@@ -39,12 +46,15 @@ class Load:
         """Begin."""
         self._driver.start()
 
-    def stop(self, timeout: float) -> None:
-        """Begin no more journeys, and wait for those on their way."""
-        self._stop.set()
-        self._driver.join()
-        self.await_idle(timeout)
-        self.check()
+    def finish(self, timeout: float) -> None:
+        """Begin no more journeys; wait until everybody is home and has paid, or time is up."""
+        self._open = False
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            self.check()
+            if not self.collect() and not self._is_busy():
+                return
+            time.sleep(_POLL)
 
     def close(self) -> None:
         """Begin nothing more, and send home whoever is on their way."""
@@ -53,7 +63,9 @@ class Load:
         if self._driver.is_alive():
             self._driver.join()
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self.await_idle(_FAREWELL)
+        with self._lock:
+            running = set(self._running)
+        wait(running, _FAREWELL)
 
     def check(self) -> None:
         """Raise what a journey raised that is not an answer of the platform: a fault of the demo."""
@@ -61,12 +73,12 @@ class Load:
             raise self._broken
 
     def collect(self) -> int:
-        """Let every patient who could not pay try again; how many they are."""
+        """Let every patient who could not pay come back, one after the other; how many they are."""
         with self._lock:
-            debts, self._debts = self._debts, deque()
-        for appointment_id in debts:
-            self._submit(partial(self._collect, appointment_id))
-        return len(debts)
+            count = len(self._debts)
+            self._returning.extend(self._debts)
+            self._debts.clear()
+        return count
 
     @property
     def debts(self) -> int:
@@ -74,18 +86,24 @@ class Load:
         with self._lock:
             return len(self._debts)
 
-    def await_idle(self, timeout: float) -> None:
-        """Wait until nobody is on their way, for at most *timeout* seconds."""
+    def _is_busy(self) -> bool:
         with self._lock:
-            running = set(self._running)
-        wait(running, timeout)
+            return bool(self._running or self._returning)
 
     def _drive(self) -> None:
         due = time.monotonic()
         while not self._stop.wait(max(0.0, due - time.monotonic())):
-            self._submit(partial(self._play, self.started))
-            self.started += 1
+            if self._open:
+                self._submit(partial(self._play, self.started))
+                self.started += 1
+            for appointment_id in self._take_returning():
+                self._submit(partial(self._collect, appointment_id))
             due += self._pause
+
+    def _take_returning(self) -> list[str]:
+        with self._lock:
+            count = min(_RETURNING, len(self._returning))
+            return [self._returning.popleft() for _ in range(count)]
 
     def _submit(self, work: Callable[[], None]) -> None:
         future = self._pool.submit(work)

@@ -35,6 +35,7 @@ class Observations:
         self._failures: Counter[tuple[Journey, Phase, str]] = Counter()
         self._recent: Mapping[Journey, deque[float]] = {j: deque(maxlen=_RECENT) for j in Journey}
         self._degraded: Counter[str] = Counter()
+        self._returns = 0
         self._completed: set[str] = set()
         self._claimed: set[str] = set()
         self._payments: dict[str, int] = {}
@@ -75,6 +76,17 @@ class Observations:
         """An answer lacked something."""
         with self._lock:
             self._degraded.update(dependencies)
+
+    def told_to_return(self) -> None:
+        """A service had too much to do, and said so."""
+        with self._lock:
+            self._returns += 1
+
+    @property
+    def returns(self) -> int:
+        """How often a patient was told to come back in a moment."""
+        with self._lock:
+            return self._returns
 
     def tallies(self) -> dict[tuple[Journey, Phase], Tally]:
         """Tries and served tries, by journey and phase."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from demo.audit import count_claims
 from demo.observations import Observations
 from mesh.runtime.client import Platform
+from mesh.runtime.errors import Mistake
 from plexus.billing.v1 import billing_service_pb2 as billing
 from plexus.billing.v1.billing_service_pb2_grpc import BillingServiceStub
 from plexus.errors import DependencyUnavailable, PlexusError
@@ -30,16 +31,22 @@ def await_successor(platform: Platform, name: str, pid: int, patience: float) ->
     """The seconds until a process of that name but another id is ready; None when it takes longer."""
     began = time.monotonic()
     while time.monotonic() - began < patience:
-        ready = (
+        if any(
             replica.name == name
             and replica.pid != pid
             and replica.state == replica_pb2.REPLICA_STATE_READY
-            for replica in platform.status().replicas
-        )
-        if any(ready):
+            for replica in _replicas(platform)
+        ):
             return time.monotonic() - began
         time.sleep(_POLL)
     return None
+
+
+def _replicas(platform: Platform) -> Sequence[replica_pb2.Replica]:
+    try:
+        return platform.status().replicas
+    except Mistake:
+        return ()
 
 
 def measure_breaker(office: BillingServiceStub, calls: int, patience: float) -> list[float]:

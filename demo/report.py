@@ -63,6 +63,8 @@ def _recovery(ending: Ending) -> RenderableType:
     text = Text(f"{INDENT}billing answered {ending.restored_in:.1f} s after its restart; {claimed}")
     if ending.degraded:
         text.append(f"\n{INDENT}{ending.degraded} answers said what they lacked")
+    if ending.returns:
+        text.append(f"\n{INDENT}{ending.returns} calls were told to come back in a moment, and did")
     for (journey, phase, reason), count in sorted(ending.failures.items()):
         text.append(f"\n{INDENT}not served: {count} × {journey} {phase}, {reason}", "dim")
     return text

@@ -47,7 +47,8 @@ class Ending:
     """What was observed, and what is told of it beside the promises. Times are in seconds.
 
     *waited* visits were completed while billing was dead; *degraded* answers lacked something and said
-    so; *failures* counts tries by journey, phase and the reason they were given.
+    so; *returns* were told to come back in a moment; *failures* counts tries by journey, phase and
+    the reason that was given.
     """
 
     facts: Facts
@@ -57,6 +58,7 @@ class Ending:
     caught_up_in: float | None
     waited: int
     degraded: int
+    returns: int
     failures: Mapping[tuple[Journey, Phase, str], int]
 
 
@@ -99,6 +101,7 @@ class Story:
             caught_up_in=caught_up_in,
             waited=waited,
             degraded=self._seen.degradations().total(),
+            returns=self._seen.returns,
             failures=self._seen.failures(),
         )
 
@@ -193,9 +196,7 @@ class Story:
 
     def _finish(self, stubs: Stubs, load: Load) -> None:
         self._screen.stage("check")
-        load.stop(self._plot.patience)
-        if load.collect():
-            load.await_idle(self._plot.patience)
+        load.finish(self._plot.patience)
         outage.await_claims(stubs.billing, self._seen.completions, self._seen, self._plot.patience)
         self._screen.tell(f"{load.started} journeys are over")
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from demo.journeys import STORIES
+from demo.patience import insist
 from demo.traces import Branch, grow, services_of, simplify
 from mesh.runtime.client import Platform
 from mesh.runtime.errors import TraceUnknown
@@ -28,11 +29,11 @@ def trace_chat(
 ) -> tuple[list[str], tuple[Branch, ...]]:
     """The services in the trace of first words to triage, this caller first, and its tree."""
     tracing.configure(EDGE, EDGE, f"unix:{platform.home.traces_socket}")
-    request = triage.StartConversationRequest(patient_id=patients[0], text=_STORY)
     # The first traced call makes each process load its instrumentation; a later one shows a call.
     for _ in range(_ROUNDS):
+        request = triage.StartConversationRequest(patient_id=patients[0], text=_STORY)
         with traced() as trace_id:
-            desk.StartConversation(request)
+            insist(desk.StartConversation, request)
     tracing.flush()
     spans = _await_spans(platform, trace_id)
     return services_of(spans), tuple(map(simplify, grow(spans)))

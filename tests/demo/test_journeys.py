@@ -170,9 +170,8 @@ def test_the_load_lets_debtors_come_back_and_tells_of_its_own_faults() -> None:
     load.start()
     while seen.claims == 0 or load.debts == 0:
         load.check()
-    load.stop(timeout=10.0)
-    assert (load.collect(), load.debts) == (1, 0)
-    load.await_idle(timeout=10.0)
+    load.finish(timeout=10.0)
+    assert load.debts == 0
     paid = seen.tallies()[Journey.PAY, Phase.BEFORE]
     assert paid.tried - paid.served == 1
     load.close()
