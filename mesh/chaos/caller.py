@@ -32,6 +32,8 @@ from plexus.errors import PlexusError
 _POLL = 0.1
 _PATIENCE = 15.0
 
+_ALONE = Sample("", ())
+
 See = Callable[[Observation], None]
 
 
@@ -60,10 +62,10 @@ class Caller:
                 for name, value in found.items():
                     self.variables[name] = (*self.variables.get(name, ()), *_many(value))
 
-    def prepare(self, sample: Sample, chance: Random) -> Variables:
+    def prepare(self, sample: Sample, chance: Random, see: See | None = None) -> Variables:
         """What the sample needs beforehand, done; its variables. CannotPrepare."""
         variables = fresh(chance)
-        variables.update(self._follow(sample.prepare, variables, chance))
+        variables.update(self._follow(sample.prepare, variables, chance, see))
         return variables
 
     def follow(self, steps: Sequence[Step], variables: Variables, chance: Random) -> Variables:
@@ -111,11 +113,17 @@ class Caller:
         lacking = _lacking(response, self._contract)
         return Observation(method.short, began, ended, outcome, reason, lacking, late), response
 
-    def _follow(self, steps: Sequence[Step], variables: Variables, chance: Random) -> Variables:
+    def _follow(
+        self,
+        steps: Sequence[Step],
+        variables: Variables,
+        chance: Random,
+        see: See | None = None,
+    ) -> Variables:
         known = {**self.variables, **variables}
         found: Variables = {}
         for step in steps:
-            response = self._patiently(step, known, chance)
+            response = self._patiently(step, known, chance, see)
             try:
                 new = kept(step, response, chance)
             except NothingThere as error:
@@ -124,13 +132,14 @@ class Caller:
             known.update(new)
         return found
 
-    def _patiently(self, step: Step, known: Variables, chance: Random) -> Message:
+    def _patiently(self, step: Step, known: Variables, chance: Random, see: See | None) -> Message:
         deadline = time.monotonic() + _PATIENCE
         while True:
-            try:
-                response = self._answer(step, known, chance)
-            except PlexusError as error:
-                raise CannotPrepare(f"{step.call} fails with {error.reason}") from None
+            observed, response = self._observe(step, _ALONE, known, chance)
+            if see is not None:
+                see(observed)
+            if response is None:
+                raise CannotPrepare(f"{step.call} fails with {observed.reason}")
             if not step.until or is_done(step, response):
                 return response
             if time.monotonic() > deadline:

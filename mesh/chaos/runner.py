@@ -81,7 +81,11 @@ class Runner:
         workload = Workload(
             self._caller, self._samples, experiment.workload, stock, experiment.seed
         )
-        seen = self._load(experiment, built, workload, ready, chance)
+        try:
+            seen = self._load(experiment, built, workload, ready, chance)
+        except faults.NotInjectable as error:
+            self._platform.wait_ready(timeout=_READY)
+            return skipped(experiment, str(error))
         self._platform.wait_ready(timeout=_READY)
         seen = self._finish(experiment, seen, counted)
         self._tell("well after?")

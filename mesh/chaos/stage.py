@@ -87,7 +87,8 @@ def private_platform(*, keep: bool = False) -> Iterator[Platform]:
         _end(platform)
         atexit.unregister(_end)
         if not keep:
-            shutil.rmtree(folder, ignore_errors=True)
+            # gRPC looks at its certificates for as long as this process lives, and complains of their loss.
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
-from mesh.chaos.caller import Caller, CannotPrepare
+from mesh.chaos.caller import Caller, CannotPrepare, See
 from mesh.chaos.model import Load, Observation
-from mesh.chaos.samples import NothingThere, Sample, Samples, Variables
-from plexus.errors import PlexusError
+from mesh.chaos.samples import Sample, Samples, Variables
 
 _PREPARING = 8
 _MOST_BEHIND = 0.5
@@ -38,12 +37,12 @@ class Stock:
                     jobs = [pool.submit(self._prepare, sample, n) for n in range(count)]
                     self._made[name].extend(job.result() for job in jobs)
 
-    def take(self, sample: Sample, chance: Random) -> Variables:
-        """One of what was made, or made now when there is no more; CannotPrepare."""
+    def take(self, sample: Sample, chance: Random, see: See) -> Variables:
+        """One of what was made, or made now, for *see* to see, when there is no more; CannotPrepare."""
         try:
             return self._made[sample.name].popleft()
         except (KeyError, IndexError):
-            return self._caller.prepare(sample, chance)
+            return self._caller.prepare(sample, chance, see)
 
     def _prepare(self, sample: Sample, number: int) -> Variables:
         return self._caller.prepare(sample, Random(f"{self._seed}:{sample.name}:{number}"))  # noqa: S311
@@ -117,9 +116,9 @@ class Workload:
 
     def _once(self, sample: Sample, chance: Random, seen: list[Observation]) -> None:
         try:
-            variables = self._stock.take(sample, chance)
-        except (CannotPrepare, PlexusError, NothingThere):
-            # Whoever is to be called is well, and whoever comes before is not: no word on either.
+            variables = self._stock.take(sample, chance, seen.append)
+        except CannotPrepare:
+            # The call that comes before was seen to fail; of the call itself there is nothing to say.
             self.unprepared += 1
             self._stopping.wait(_AT_EASE)
             return
