@@ -196,6 +196,8 @@ class Host:
         server = grpc.server(
             ThreadPoolExecutor(meaning.HANDLER_THREADS, thread_name_prefix="handler"),
             options=_OPTIONS,
+            # What finds no thread is refused by gRPC, in fewer words, rather than answered too late.
+            maximum_concurrent_rpcs=meaning.HANDLER_THREADS,
         )
         parts = ServerParts(
             contract=self._contract,

@@ -63,6 +63,9 @@ PUSHBACK: Final = 1.0
 # Pools. A handler is synchronous and holds a thread, so does a call that waits for its turn, and a
 # stream for as long as it lives. gRPC queues what finds no thread, first come first served and without
 # end: with a thread to spare for every place, nobody waits there for anything but the processor.
+# When even refusing (0.3 ms of processor a call, nearly all of it gRPC's) is more than the processor
+# can do, that queue would hold only calls that are too late: calls beyond this number gRPC refuses
+# itself. Measured with 1,200 calls a second on two busy cores: vital success 95 % with it, 1 % without.
 HANDLER_THREADS: Final = LIMIT_MOST + QUEUE_LENGTH + STREAMS + 32
 
 # Bulkhead: calls of one replica under way to one dependency. Half of the places that a replica

@@ -176,13 +176,13 @@ def until(holds: Any) -> None:
 def test_at_four_times_capacity_vital_calls_succeed_and_sheddable_ones_are_refused() -> None:
     outcomes: dict[str, Counter[str]] = {path: Counter() for path in REQUESTS}
     pattern = (VITAL, *[ROUTINE] * 4, *[SHEDDABLE] * 5)
-    # Two hands and 20 ms: a hundred calls a second. Forty of the four hundred are vital.
-    with serving(Crew(hands=2, seconds=0.02), Admission()) as opened:
+    # One hand and 20 ms: fifty calls a second. Twenty of the two hundred are vital.
+    with serving(Crew(hands=1, seconds=0.02), Admission()) as opened:
         began = time.monotonic()
         calls: list[tuple[str, Future[Any]]] = []
-        for number in range(1200):
+        for number in range(800):
             path = pattern[number * 7 % len(pattern)]
-            time.sleep(max(0.0, began + number / 400 - time.monotonic()))
+            time.sleep(max(0.0, began + number / 200 - time.monotonic()))
             raw: Any = opened._channel.unary_unary(path)
             calls.append((path, raw.future(REQUESTS[path], timeout=2.0, metadata=TOKEN)))
         for path, call in calls:
@@ -190,4 +190,4 @@ def test_at_four_times_capacity_vital_calls_succeed_and_sheddable_ones_are_refus
             outcomes[path][code.code().name] += 1
     assert outcomes[VITAL]["OK"] >= 0.995 * outcomes[VITAL].total()
     assert outcomes[SHEDDABLE]["RESOURCE_EXHAUSTED"] >= 0.8 * outcomes[SHEDDABLE].total()
-    assert sum(counted["OK"] for counted in outcomes.values()) >= 200
+    assert sum(counted["OK"] for counted in outcomes.values()) >= 100
