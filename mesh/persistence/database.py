@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -26,7 +26,7 @@ from mesh.persistence.failures import (
     store_unavailable,
     without_values,
 )
-from plexus.client import go_on
+from plexus.client import go_on, inbound
 
 T = TypeVar("T")
 
@@ -34,6 +34,10 @@ T = TypeVar("T")
 # caller is gone by then.
 PATIENCE: Final = 2.0
 SCHEMA_PATIENCE: Final = 60.0
+# What of a call's time is kept for the answer when there is no lock to be had: a share, at least
+# so many seconds.
+_ANSWERING_SHARE: Final = 0.1
+_ANSWERING: Final = 0.03
 # Seconds after which PostgreSQL ends a transaction whose process hangs, and so frees its locks.
 _IDLE_IN_TRANSACTION: Final = 10.0
 _ATTEMPTS: Final = 6
@@ -62,8 +66,9 @@ class Database:
         self.draining = False
         if self.is_sqlite:
             self._reader = _sqlite(self.url, _READERS, patience, writable=False)
-            # One connection is one writer: threads queue for it in order, and only one of them
-            # contends with other processes for the lock of the file.
+            # One connection is one writer: threads queue for it in order, each for as long as its
+            # caller waits, and only one contends with other processes for the lock of the file.
+            self._turn = threading.Semaphore(1)
             self._writer = _sqlite(self.url, 1, patience, writable=True)
         else:
             self._writer = _postgres(self.url, patience)
@@ -151,10 +156,14 @@ class Database:
             raise RuntimeError("a write transaction inside a write transaction")
         self._inside.write = True
         try:
-            with self._writer.connect() as tx:
+            with ExitStack() as stack:
+                end = time.monotonic() + _within_call(patience)
+                if self.is_sqlite:
+                    stack.enter_context(_turn(self._turn, end))
+                tx = stack.enter_context(self._writer.connect())
                 if self.is_sqlite:
                     _cursor(tx).execute(f"PRAGMA foreign_keys = {int(foreign_keys)}")
-                    _begin_immediate(tx, patience)
+                    _begin_immediate(tx, end)
                 tx.info.pop(_RUNG, None)
                 with tx.begin():
                     yield tx
@@ -187,10 +196,28 @@ def _cursor(tx: Connection) -> sqlite3.Cursor:
     return cursor
 
 
-def _begin_immediate(tx: Connection, patience: float) -> None:
+def _within_call(patience: float) -> float:
+    """*patience*, and so much less that the caller hears in time that it was in vain."""
+    work = inbound()
+    if work is None:
+        return patience
+    left = work.remaining()
+    return min(patience, left - max(left * _ANSWERING_SHARE, _ANSWERING))
+
+
+@contextmanager
+def _turn(free: threading.Semaphore, end: float) -> Iterator[None]:
+    if not free.acquire(timeout=max(0.0, end - time.monotonic())):
+        raise store_unavailable()
+    try:
+        yield
+    finally:
+        free.release()
+
+
+def _begin_immediate(tx: Connection, end: float) -> None:
     # SQLite's own wait sleeps up to 100 ms between looks, and a busy neighbour process starves it.
     cursor = _cursor(tx)
-    end = time.monotonic() + patience
     while True:
         try:
             cursor.execute("BEGIN IMMEDIATE")
