@@ -71,6 +71,9 @@ def abort(error: BaseException, context: grpc.ServicerContext, method: str) -> N
     trailing: tuple[tuple[str, str | bytes], ...] = ((STATUS_DETAILS, _details(fault)),)
     if isinstance(fault, Overload):
         trailing = (*trailing, (RETRY_PUSHBACK, str(fault.pushback)))
+    elif fault.reason.name == "STORE_UNAVAILABLE":
+        # Every replica has the same store, and it was waited for already: no retry (gRFC A6).
+        trailing = (*trailing, (RETRY_PUSHBACK, "-1"))
     context.set_trailing_metadata(trailing)
     context.abort(status_code(fault.reason.code), fault.reason.name)
 
