@@ -12,6 +12,7 @@ import typer
 app = typer.Typer(add_completion=False)
 
 BROKEN = 1
+INTERRUPTED = 130
 
 
 @app.command()
@@ -51,16 +52,20 @@ def demo(
     check_writable(json_file)
     contents = bundles.find_contents(data) if data else bundles.make_contents(patients, seed)
     console = Console(highlight=False)
-    with private_stage(keep=keep) as stage:
-        screen = open_screen(console)
-        story = Story(stage.platform, contents, Plot(replicas=replicas, seed=seed), screen)
-        try:
-            ending = story.play()
-        finally:
-            story.close()
-            screen.close()
-        promises = judge(ending.facts)
-        stage.broken = not held(promises)
+    try:
+        with private_stage(keep=keep) as stage:
+            screen = open_screen(console)
+            story = Story(stage.platform, contents, Plot(replicas=replicas, seed=seed), screen)
+            try:
+                ending = story.play()
+            finally:
+                story.close()
+                screen.close()
+            promises = judge(ending.facts)
+            stage.broken = not held(promises)
+    except KeyboardInterrupt:
+        console.print("interrupted; everything that was started has been stopped")
+        raise typer.Exit(INTERRUPTED) from None
     if json_file is not None:
         report.write_json(json_file, ending.facts)
     console.print(report.summarize(ending, promises, time.monotonic() - began))

@@ -17,7 +17,7 @@ from plexus.mesh.v1 import replica_pb2
 
 _PAUSE = 0.005
 _POLL = 0.05
-_LONGEST_RESTORE = 20.0
+_LONGEST_RESTORE = 60.0
 
 
 def kill(platform: Platform, target: str, *, hold_down: bool) -> dict[str, int]:
