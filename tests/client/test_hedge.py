@@ -86,10 +86,10 @@ def test_the_budget_bounds_what_a_slow_server_is_asked_twice() -> None:
         threading.Event().wait(0.03)
         return b""
 
-    calls, reserve, share = 40, 3.0, 0.05
+    calls, start, share = 40, 3.0, 0.05
     with (
         remote(slow) as server,
-        server.channel(hedge_floor=0.001, hedge_reserve=reserve, hedge_budget=share) as opened,
+        server.channel(hedge_floor=0.001, hedge_start=start, hedge_budget=share) as opened,
     ):
         stub = records_of(opened)
         # Fast calls first, so that a slow one is late soon.
@@ -101,7 +101,7 @@ def test_the_budget_bounds_what_a_slow_server_is_asked_twice() -> None:
         for _ in range(calls):
             stub.GetPatient(PATIENT)
         extra = server.calls - before - calls
-    assert 0 < extra <= reserve + share * calls
+    assert 0 < extra <= start + share * 2 * calls
 
 
 def test_what_is_not_repeatable_is_sent_once() -> None:

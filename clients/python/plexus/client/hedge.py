@@ -112,7 +112,7 @@ class Hedging:
         self._awake = threading.Event()
         self._started = threading.Lock()
         self._rivals: ThreadPoolExecutor | None = None
-        self._tokens = tuning.hedge_reserve
+        self._tokens = tuning.hedge_start
         self._closed = False
         self.launched = 0
         self.won = 0

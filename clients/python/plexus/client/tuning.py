@@ -16,7 +16,9 @@ class Tuning:
 
     A repeatable call that takes longer than such calls usually do, and longer than *hedge_floor*
     seconds, is sent again, up to *hedge_rivals* times. Over time at most *hedge_budget* of the calls
-    are; up to *hedge_reserve* of that is saved up for when a replica hangs.
+    are: a channel begins with *hedge_start* hedges, and what calls that were in time leave over is
+    saved up, to *hedge_reserve* hedges, for when a replica hangs. A burst on a young channel is thus not
+    made worse by hedges, and minutes of ordinary traffic pay for the seconds of a hang.
 
     At most *bulkhead* calls of a channel are under way at once; 0 sets no bound.
     """
@@ -29,5 +31,6 @@ class Tuning:
     hedge_floor: float = 0.02
     hedge_rivals: int = 2
     hedge_budget: float = 0.05
-    hedge_reserve: float = 100.0
+    hedge_start: float = 5.0
+    hedge_reserve: float = 500.0
     bulkhead: int = 0
