@@ -85,11 +85,17 @@ class Client:
         if self.failure is not None:
             raise self.failure
 
-    def invite(self, patients: int) -> None:
-        """Import patients to begin with. What fails is sent again until it does not."""
+    def invite(self, patients: int, patience: float) -> None:
+        """Import patients to begin with; Mistake when records takes none."""
+        deadline = time.monotonic() + patience
         for intent in itertools.islice(self._intents, patients):
             call = self._calls.import_patient(intent)
             while self._do(call) is not Status.OK:
+                if time.monotonic() > deadline:
+                    raise Mistake(
+                        f"records takes in no patients: {self.history[-1].reason}",
+                        "see `plexus logs records-1`",
+                    )
                 time.sleep(_BREATH)
 
     def resolve(self, patience: float) -> int:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from mesh.chaos.history.board import Board
@@ -19,6 +20,7 @@ from mesh.chaos.history.nemesis import Nemesis, services_of, strikes
 from mesh.chaos.history.operation import Kind, Operation, Status
 from mesh.chaos.history.practice import Practice, Stubs, open_practice
 from mesh.chaos.history.reading import Reading, patiently
+from mesh.chaos.history.record import write
 from mesh.chaos.history.verdict import Verdict, count_outcomes, count_reasons
 from mesh.chaos.stage import assert_ours
 from mesh.runtime.client import Platform
@@ -50,9 +52,12 @@ def run_history(
     operations: int = 50_000,
     kills: int = 100,
     progress: Progress = lambda *_: None,
+    record: Path | None = None,
 ) -> dict[str, Any]:
     """`storm`, for a report: {operations, kills, violations, seed} and more; see Verdict.summary."""
-    verdict = storm(platform, seed=seed, operations=operations, kills=kills, progress=progress)
+    verdict = storm(
+        platform, seed=seed, operations=operations, kills=kills, progress=progress, record=record
+    )
     return verdict.summary()
 
 
@@ -64,12 +69,16 @@ def storm(
     kills: int,
     gap: float = GAP,
     progress: Progress = lambda *_: None,
+    record: Path | None = None,
 ) -> Verdict:
-    """Let clients work while processes are killed, then judge. The platform runs and is ready; it is
-    ready again afterwards. At least so many operations and kills; NotOurs, NotReady."""
+    """Let clients work while processes are killed, then judge.
+
+    The platform runs and is ready; it is ready again afterwards. At least so many operations and
+    kills, *gap* mean seconds between two of them. The history is written to *record*. NotOurs when
+    this process did not start the platform; NotReady when it does not come back.
+    """
     assert_ours(platform.home)
-    storming = _Storm(platform, seed, operations, kills, gap, progress)
-    return storming.run()
+    return _Storm(platform, seed, operations, kills, gap, progress).run(record)
 
 
 class _Storm:
@@ -89,6 +98,7 @@ class _Storm:
         self._seconds_planned = kills * gap or operations / _RATE
         self._progress = progress
         self._seconds: dict[str, float] = {}
+        self._phase_name = ""
         self._stubs = Stubs(
             RecordsServiceStub(platform.channel("records")),
             SchedulingServiceStub(platform.channel("scheduling")),
@@ -103,7 +113,7 @@ class _Storm:
             self._follower("records", "records, follower"),
         ]
 
-    def run(self) -> Verdict:
+    def run(self, record: Path | None) -> Verdict:
         with self._phase("opening"):
             practice = patiently(lambda: open_practice(self._stubs, secrets.token_hex(4)))
             self._admit(practice)
@@ -130,6 +140,8 @@ class _Storm:
             found = reading.books(appointments.events, filed.events, _patients(history), feeds)
         with self._phase("checking"):
             violations = check(history, found)
+        if record is not None:
+            write(record, violations, history, found)
         return Verdict(
             seed=self._seed,
             operations=before,
@@ -161,7 +173,7 @@ class _Storm:
             for process in (2 * pair, 2 * pair + 1):
                 calls = Calls(self._stubs, practice, board, process)
                 self._clients.append(Client(process, intents(self._seed, process), calls))
-            self._clients[-1].invite(_PATIENTS)
+            self._clients[-1].invite(_PATIENTS, _PATIENCE)
 
     def _rage(self) -> None:
         pace = Pace(self._wanted, self._seconds_planned, lambda: not self._nemesis.is_done)

@@ -10,6 +10,8 @@ from typing import Any
 from mesh.chaos.history.checker import Violation
 from mesh.chaos.history.operation import Operation, Status
 
+_SHOWN = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -40,7 +42,8 @@ class Verdict:
             "kills": self.kills,
             "violations": len(self.violations),
             "seed": self.seed,
-            "found": [str(violation) for violation in self.violations],
+            "broken": dict(Counter(found.invariant.name for found in self.violations)),
+            "found": [str(violation) for violation in self.violations[:_SHOWN]],
             "replayed": self.replayed,
             "killed": dict(self.killed),
             "struck": dict(self.struck),
