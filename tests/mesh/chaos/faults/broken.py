@@ -108,7 +108,7 @@ class Broken:
     def by(self, kind: Kind, target: str, **parameters: Any) -> Iterator[None]:
         """With a fault in force. It is lifted twice, since that must make no difference."""
         spec = FaultSpec(kind, target, parameters=parameters)
-        fault = MAKERS[kind](spec, self.platform, Random(1))  # noqa: S311
+        fault = MAKERS[kind](spec, self.platform, Random(1))
         try:
             fault.inject()
             yield

@@ -62,7 +62,7 @@ class Client:
 
     def _call(self, name: str, stated: dict[str, Any]) -> tuple[str, float]:
         method = self._contract.find(name)
-        message = json_format.ParseDict(stated, GetMessageClass(method.input)())
+        message: Any = json_format.ParseDict(stated, GetMessageClass(method.input)())
         if method.takes_request_id:
             message.request_id = uuid.uuid4().hex
         send = self._platform.channel(method.service).unary_unary(

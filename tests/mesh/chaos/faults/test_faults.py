@@ -76,7 +76,9 @@ def test_a_bad_snapshot_is_refused_rolled_back_and_fails_no_call(
         refused = broken.platform.status().nacks[0].type
         served = broken.platform.status().versions
     assert broken.caller.stop().keys() == {ANSWER}
-    assert refused.lower().startswith({"endpoints": "cluster", "routes": "route"}.get(resource, resource))
+    assert refused.lower().startswith(
+        {"endpoints": "cluster", "routes": "route"}.get(resource, resource)
+    )
     assert all(version.acknowledged == version.subscribers for version in served)
 
 
