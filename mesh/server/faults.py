@@ -26,6 +26,8 @@ from plexus.type.v1.errors_pb2 import PlatformError
 _log = structlog.get_logger()
 
 RETRY_PUSHBACK = "grpc-retry-pushback-ms"
+# Seconds that a caller must have left for a retry to come to anything.
+_WORTH_A_RETRY = 0.25
 
 
 class Overload(Fault):
@@ -71,8 +73,8 @@ def abort(error: BaseException, context: grpc.ServicerContext, method: str) -> N
     trailing: tuple[tuple[str, str | bytes], ...] = ((STATUS_DETAILS, _details(fault)),)
     if isinstance(fault, Overload):
         trailing = (*trailing, (RETRY_PUSHBACK, str(fault.pushback)))
-    elif fault.reason.name == "STORE_UNAVAILABLE":
-        # Every replica has the same store, and it was waited for already: no retry (gRFC A6).
+    elif fault.reason.name == "STORE_UNAVAILABLE" and _is_nearly_over(context):
+        # It was waited for. A retry (gRFC A6) would turn the reason into a missed deadline.
         trailing = (*trailing, (RETRY_PUSHBACK, "-1"))
     context.set_trailing_metadata(trailing)
     context.abort(status_code(fault.reason.code), fault.reason.name)
@@ -93,6 +95,11 @@ def _overloaded() -> bytes:
 def _told(fault: Fault) -> bytes:
     told: bytes = to_status(fault).SerializeToString()
     return told
+
+
+def _is_nearly_over(context: grpc.ServicerContext) -> bool:
+    left = context.time_remaining()
+    return left is not None and left < _WORTH_A_RETRY
 
 
 def _is_departure(error: BaseException) -> bool:
