@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from mesh.runtime.errors import Mistake
-from plexus.contract import ContractError
+from plexus.contract import ContractError, Reason, load, reasons
 from plexus.errors import (
     Conflict,
     DeadlineExceeded,
@@ -16,7 +19,11 @@ from plexus.errors import (
     Unmet,
 )
 
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import EnumDescriptor
+
 _MENDS: tuple[tuple[type[PlexusError], str], ...] = (
+    (Refused, "the caller may not do this"),
     (Invalid, "correct the request; `plexus contract show METHOD` tells its fields"),
     (NotFound, "check the id"),
     (Conflict, "somebody was first: read it again, then decide"),
@@ -27,11 +34,7 @@ _MENDS: tuple[tuple[type[PlexusError], str], ...] = (
     (PlexusError, "`plexus logs` of the service tells the cause"),
 )
 
-_REFUSED = {
-    "CALLER_NOT_ALLOWED": "the method states no scope, so it is closed to the outside",
-    "SCOPE_MISSING": "ask for a token with that scope",
-    "TOKEN_INVALID": "run it again: a fresh token is made",
-}
+_CLOSED = "the method states no scope, so it is closed to the outside"
 
 
 def mistake_of(error: Exception) -> Mistake | None:
@@ -44,6 +47,14 @@ def mistake_of(error: Exception) -> Mistake | None:
 
 
 def _mend(error: PlexusError) -> str:
-    if isinstance(error, Refused):
-        return _REFUSED.get(error.reason, "the caller may not do this")
-    return next(mend for kind, mend in _MENDS if isinstance(error, kind))
+    """What the contract says to do about the reason, else what its kind suggests."""
+    if error.reason == "CALLER_NOT_ALLOWED":
+        return _CLOSED
+    stated = {(r.domain, r.name): r.mend for enum in load().error_enums for r in _reasons(enum)}
+    return stated.get((error.domain, error.reason)) or next(
+        mend for kind, mend in _MENDS if isinstance(error, kind)
+    )
+
+
+def _reasons(enum: EnumDescriptor) -> Iterable[Reason]:
+    return reasons(enum).values()

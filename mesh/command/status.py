@@ -130,7 +130,7 @@ def _life(replica: Replica | None) -> str:
 def _breakers(replica: Replica | None) -> str:
     if replica is None:
         return ""
-    states = ((_name(b, "state"), b.method.rpartition(".")[2]) for b in replica.breakers)
+    states = ((_name(b, "state"), b.method.rpartition("/")[2]) for b in replica.breakers)
     bad = [f"[red]{state}[/red] {method}" for state, method in states if state != "closed"]
     return ", ".join(bad) or "closed"
 

@@ -34,7 +34,7 @@ def attempt(stub: object) -> str:
     ],
 )
 def test_only_sickness_opens_a_breaker(code: grpc.StatusCode, opens: bool) -> None:
-    with remote(failing(code)) as server, server.channel(breaker_failures=3) as opened:
+    with remote(failing(code)) as server, server.channel(breaker_failures=3, hedge_rivals=0) as opened:
         stub = records_of(opened)
         outcomes = [attempt(stub) for _ in range(5)]
     assert (outcomes[3:] == ["DependencyUnavailable"] * 2) is opens
@@ -61,7 +61,7 @@ def test_a_success_in_between_starts_the_count_again() -> None:
             context.abort(grpc.StatusCode.INTERNAL, "")
         return b""
 
-    with remote(sometimes) as server, server.channel(breaker_failures=3) as opened:
+    with remote(sometimes) as server, server.channel(breaker_failures=3, hedge_rivals=0) as opened:
         stub = records_of(opened)
         assert [attempt(stub) for _ in range(6)] == ["Internal", "Internal", "ok"] * 2
 

@@ -25,12 +25,16 @@ class ErrorEnum(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One documented reason. *code* is the gRPC status code's number; *domain* is who gives it."""
+    """One documented reason. *code* is the gRPC status code's number; *domain* is who gives it.
+
+    *mend* says in words what a caller can do about it; empty where there is nothing to add.
+    """
 
     name: str
     domain: str
     code: int
     metadata: frozenset[str]
+    mend: str
 
 
 def reason(enum: ErrorEnum, value: int) -> Reason:
@@ -54,13 +58,15 @@ def code(value: EnumValueDescriptor) -> int:
 
 
 def _reason(value: EnumValueDescriptor, prefix: str, domain: str) -> Reason:
-    if not code(value):
+    stated = value.GetOptions().Extensions[policy.error]
+    if not stated.code:
         raise ContractError(f"{value.name} must state (plexus.policy.v1.error).code")
     return Reason(
         name=value.name.removeprefix(prefix),
         domain=domain,
-        code=code(value),
-        metadata=frozenset(value.GetOptions().Extensions[policy.error].metadata),
+        code=stated.code,
+        metadata=frozenset(stated.metadata),
+        mend=stated.mend,
     )
 
 

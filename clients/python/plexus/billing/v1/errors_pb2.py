@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from plexus.policy.v1 import policy_pb2 as plexus_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eplexus/billing/v1/errors.proto\x12\x11plexus.billing.v1\x1a\x1dplexus/policy/v1/policy.proto*\xe6\x03\n\x0c\x42illingError\x12\x1d\n\x19\x42ILLING_ERROR_UNSPECIFIED\x10\x00\x12\x33\n\x1d\x42ILLING_ERROR_CLAIM_NOT_FOUND\x10\x01\x1a\x10\xc2\xc1\x18\x0c\x08\x05\x12\x08\x63laim_id\x12;\n%BILLING_ERROR_CLAIM_ALREADY_SUBMITTED\x10\x02\x1a\x10\xc2\xc1\x18\x0c\x08\t\x12\x08\x63laim_id\x12\x33\n\x1d\x42ILLING_ERROR_CLAIM_NOT_READY\x10\x03\x1a\x10\xc2\xc1\x18\x0c\x08\t\x12\x08\x63laim_id\x12\x37\n!BILLING_ERROR_CLAIM_NOT_SUBMITTED\x10\x04\x1a\x10\xc2\xc1\x18\x0c\x08\t\x12\x08\x63laim_id\x12.\n\"BILLING_ERROR_PAYMENT_NOT_POSITIVE\x10\x05\x1a\x06\xc2\xc1\x18\x02\x08\x03\x12\x38\n\"BILLING_ERROR_PAYMENT_EXCEEDS_DEBT\x10\x06\x1a\x10\xc2\xc1\x18\x0c\x08\t\x12\x08\x63laim_id\x12\x35\n\x1f\x42ILLING_ERROR_CURRENCY_MISMATCH\x10\x07\x1a\x10\xc2\xc1\x18\x0c\x08\x03\x12\x08\x63urrency\x12\x36\n BILLING_ERROR_CLAIM_ALREADY_PAID\x10\x08\x1a\x10\xc2\xc1\x18\x0c\x08\t\x12\x08\x63laim_idb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eplexus/billing/v1/errors.proto\x12\x11plexus.billing.v1\x1a\x1dplexus/policy/v1/policy.proto*\x9f\x04\n\x0c\x42illingError\x12\x1d\n\x19\x42ILLING_ERROR_UNSPECIFIED\x10\x00\x12\x33\n\x1d\x42ILLING_ERROR_CLAIM_NOT_FOUND\x10\x01\x1a\x10\xc2\xc1\x18\x0c\x08\x05\x12\x08\x63laim_id\x12;\n%BILLING_ERROR_CLAIM_ALREADY_SUBMITTED\x10\x02\x1a\x10\xc2\xc1\x18\x0c\x08\t\x12\x08\x63laim_id\x12T\n\x1d\x42ILLING_ERROR_CLAIM_NOT_READY\x10\x03\x1a\x31\xc2\xc1\x18-\x08\t\x12\x08\x63laim_id\x1a\x1fwait until records has answered\x12O\n!BILLING_ERROR_CLAIM_NOT_SUBMITTED\x10\x04\x1a(\xc2\xc1\x18$\x08\t\x12\x08\x63laim_id\x1a\x16submit the claim first\x12.\n\"BILLING_ERROR_PAYMENT_NOT_POSITIVE\x10\x05\x1a\x06\xc2\xc1\x18\x02\x08\x03\x12\x38\n\"BILLING_ERROR_PAYMENT_EXCEEDS_DEBT\x10\x06\x1a\x10\xc2\xc1\x18\x0c\x08\t\x12\x08\x63laim_id\x12\x35\n\x1f\x42ILLING_ERROR_CURRENCY_MISMATCH\x10\x07\x1a\x10\xc2\xc1\x18\x0c\x08\x03\x12\x08\x63urrency\x12\x36\n BILLING_ERROR_CLAIM_ALREADY_PAID\x10\x08\x1a\x10\xc2\xc1\x18\x0c\x08\t\x12\x08\x63laim_idb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,9 +37,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BILLINGERROR'].values_by_name["BILLING_ERROR_CLAIM_ALREADY_SUBMITTED"]._loaded_options = None
   _globals['_BILLINGERROR'].values_by_name["BILLING_ERROR_CLAIM_ALREADY_SUBMITTED"]._serialized_options = b'\302\301\030\014\010\t\022\010claim_id'
   _globals['_BILLINGERROR'].values_by_name["BILLING_ERROR_CLAIM_NOT_READY"]._loaded_options = None
-  _globals['_BILLINGERROR'].values_by_name["BILLING_ERROR_CLAIM_NOT_READY"]._serialized_options = b'\302\301\030\014\010\t\022\010claim_id'
+  _globals['_BILLINGERROR'].values_by_name["BILLING_ERROR_CLAIM_NOT_READY"]._serialized_options = b'\302\301\030-\010\t\022\010claim_id\032\037wait until records has answered'
   _globals['_BILLINGERROR'].values_by_name["BILLING_ERROR_CLAIM_NOT_SUBMITTED"]._loaded_options = None
-  _globals['_BILLINGERROR'].values_by_name["BILLING_ERROR_CLAIM_NOT_SUBMITTED"]._serialized_options = b'\302\301\030\014\010\t\022\010claim_id'
+  _globals['_BILLINGERROR'].values_by_name["BILLING_ERROR_CLAIM_NOT_SUBMITTED"]._serialized_options = b'\302\301\030$\010\t\022\010claim_id\032\026submit the claim first'
   _globals['_BILLINGERROR'].values_by_name["BILLING_ERROR_PAYMENT_NOT_POSITIVE"]._loaded_options = None
   _globals['_BILLINGERROR'].values_by_name["BILLING_ERROR_PAYMENT_NOT_POSITIVE"]._serialized_options = b'\302\301\030\002\010\003'
   _globals['_BILLINGERROR'].values_by_name["BILLING_ERROR_PAYMENT_EXCEEDS_DEBT"]._loaded_options = None
@@ -49,5 +49,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BILLINGERROR'].values_by_name["BILLING_ERROR_CLAIM_ALREADY_PAID"]._loaded_options = None
   _globals['_BILLINGERROR'].values_by_name["BILLING_ERROR_CLAIM_ALREADY_PAID"]._serialized_options = b'\302\301\030\014\010\t\022\010claim_id'
   _globals['_BILLINGERROR']._serialized_start=85
-  _globals['_BILLINGERROR']._serialized_end=571
+  _globals['_BILLINGERROR']._serialized_end=628
 # @@protoc_insertion_point(module_scope)

@@ -281,8 +281,11 @@ class ErrorPolicy(_message.Message):
 
     CODE_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    MEND_FIELD_NUMBER: _builtins.int
     code: _code_pb2.Code.ValueType
     """The gRPC status code."""
+    mend: _builtins.str
+    """What the caller can do about it, in words for a person. Empty: what the reason says is all there is to do."""
     @_builtins.property
     def metadata(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The keys that ErrorInfo.metadata carries for this reason. None of them holds patient data."""
@@ -292,10 +295,11 @@ class ErrorPolicy(_message.Message):
         *,
         code: _code_pb2.Code.ValueType | None = ...,
         metadata: _abc.Iterable[_builtins.str] | None = ...,
+        mend: _builtins.str | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "metadata", b"metadata"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "mend", b"mend", "metadata", b"metadata"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from plexus.policy.v1 import policy_pb2 as plexus_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eplexus/records/v1/errors.proto\x12\x11plexus.records.v1\x1a\x1dplexus/policy/v1/policy.proto*\xfe\x01\n\x0cRecordsError\x12\x1d\n\x19RECORDS_ERROR_UNSPECIFIED\x10\x00\x12\x37\n\x1fRECORDS_ERROR_PATIENT_NOT_FOUND\x10\x01\x1a\x12\xc2\xc1\x18\x0e\x08\x05\x12\npatient_id\x12/\n#RECORDS_ERROR_IMPORT_SOURCE_INVALID\x10\x02\x1a\x06\xc2\xc1\x18\x02\x08\x03\x12*\n\x1eRECORDS_ERROR_SEARCH_TOO_BROAD\x10\x03\x1a\x06\xc2\xc1\x18\x02\x08\x03\x12\x39\n RECORDS_ERROR_CONTENT_UNREADABLE\x10\x04\x1a\x13\xc2\xc1\x18\x0f\x08\x03\x12\x04path\x12\x05\x63\x61useb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eplexus/records/v1/errors.proto\x12\x11plexus.records.v1\x1a\x1dplexus/policy/v1/policy.proto*\xaa\x02\n\x0cRecordsError\x12\x1d\n\x19RECORDS_ERROR_UNSPECIFIED\x10\x00\x12\x37\n\x1fRECORDS_ERROR_PATIENT_NOT_FOUND\x10\x01\x1a\x12\xc2\xc1\x18\x0e\x08\x05\x12\npatient_id\x12/\n#RECORDS_ERROR_IMPORT_SOURCE_INVALID\x10\x02\x1a\x06\xc2\xc1\x18\x02\x08\x03\x12V\n\x1eRECORDS_ERROR_SEARCH_TOO_BROAD\x10\x03\x1a\x32\xc2\xc1\x18.\x08\x03\x1a*give a name, a birth date or an identifier\x12\x39\n RECORDS_ERROR_CONTENT_UNREADABLE\x10\x04\x1a\x13\xc2\xc1\x18\x0f\x08\x03\x12\x04path\x12\x05\x63\x61useb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,9 +37,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDSERROR'].values_by_name["RECORDS_ERROR_IMPORT_SOURCE_INVALID"]._loaded_options = None
   _globals['_RECORDSERROR'].values_by_name["RECORDS_ERROR_IMPORT_SOURCE_INVALID"]._serialized_options = b'\302\301\030\002\010\003'
   _globals['_RECORDSERROR'].values_by_name["RECORDS_ERROR_SEARCH_TOO_BROAD"]._loaded_options = None
-  _globals['_RECORDSERROR'].values_by_name["RECORDS_ERROR_SEARCH_TOO_BROAD"]._serialized_options = b'\302\301\030\002\010\003'
+  _globals['_RECORDSERROR'].values_by_name["RECORDS_ERROR_SEARCH_TOO_BROAD"]._serialized_options = b'\302\301\030.\010\003\032*give a name, a birth date or an identifier'
   _globals['_RECORDSERROR'].values_by_name["RECORDS_ERROR_CONTENT_UNREADABLE"]._loaded_options = None
   _globals['_RECORDSERROR'].values_by_name["RECORDS_ERROR_CONTENT_UNREADABLE"]._serialized_options = b'\302\301\030\017\010\003\022\004path\022\005cause'
   _globals['_RECORDSERROR']._serialized_start=85
-  _globals['_RECORDSERROR']._serialized_end=339
+  _globals['_RECORDSERROR']._serialized_end=383
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from plexus.policy.v1 import policy_pb2 as plexus_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!plexus/scheduling/v1/errors.proto\x12\x14plexus.scheduling.v1\x1a\x1dplexus/policy/v1/policy.proto*\x81\x07\n\x0fSchedulingError\x12 \n\x1cSCHEDULING_ERROR_UNSPECIFIED\x10\x00\x12\x38\n!SCHEDULING_ERROR_CLINIC_NOT_FOUND\x10\x01\x1a\x11\xc2\xc1\x18\r\x08\x05\x12\tclinic_id\x12\x44\n\'SCHEDULING_ERROR_PRACTITIONER_NOT_FOUND\x10\x02\x1a\x17\xc2\xc1\x18\x13\x08\x05\x12\x0fpractitioner_id\x12L\n+SCHEDULING_ERROR_APPOINTMENT_TYPE_NOT_FOUND\x10\x03\x1a\x1b\xc2\xc1\x18\x17\x08\x05\x12\x13\x61ppointment_type_id\x12\x42\n&SCHEDULING_ERROR_APPOINTMENT_NOT_FOUND\x10\x04\x1a\x16\xc2\xc1\x18\x12\x08\x05\x12\x0e\x61ppointment_id\x12\x38\n\x1bSCHEDULING_ERROR_SLOT_TAKEN\x10\x05\x1a\x17\xc2\xc1\x18\x13\x08\t\x12\x0fpractitioner_id\x12>\n!SCHEDULING_ERROR_SLOT_NOT_OFFERED\x10\x06\x1a\x17\xc2\xc1\x18\x13\x08\t\x12\x0fpractitioner_id\x12S\n!SCHEDULING_ERROR_TYPE_NOT_OFFERED\x10\x07\x1a,\xc2\xc1\x18(\x08\t\x12\x0fpractitioner_id\x12\x13\x61ppointment_type_id\x12\x38\n SCHEDULING_ERROR_PATIENT_UNKNOWN\x10\x08\x1a\x12\xc2\xc1\x18\x0e\x08\t\x12\npatient_id\x12\x32\n\x1fSCHEDULING_ERROR_STATE_CONFLICT\x10\t\x1a\r\xc2\xc1\x18\t\x08\t\x12\x05state\x12:\n\x1eSCHEDULING_ERROR_ETAG_MISMATCH\x10\n\x1a\x16\xc2\xc1\x18\x12\x08\n\x12\x0e\x61ppointment_id\x12\x39\n\"SCHEDULING_ERROR_TIME_ZONE_UNKNOWN\x10\x0b\x1a\x11\xc2\xc1\x18\r\x08\x03\x12\ttime_zone\x12*\n\x1eSCHEDULING_ERROR_HOURS_INVALID\x10\x0c\x1a\x06\xc2\xc1\x18\x02\x08\x03\x12-\n\x1bSCHEDULING_ERROR_CODE_TAKEN\x10\r\x1a\x0c\xc2\xc1\x18\x08\x08\x06\x12\x04\x63ode\x12+\n\x1fSCHEDULING_ERROR_WINDOW_INVALID\x10\x0e\x1a\x06\xc2\xc1\x18\x02\x08\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!plexus/scheduling/v1/errors.proto\x12\x14plexus.scheduling.v1\x1a\x1dplexus/policy/v1/policy.proto*\x9c\t\n\x0fSchedulingError\x12 \n\x1cSCHEDULING_ERROR_UNSPECIFIED\x10\x00\x12\x38\n!SCHEDULING_ERROR_CLINIC_NOT_FOUND\x10\x01\x1a\x11\xc2\xc1\x18\r\x08\x05\x12\tclinic_id\x12\x44\n\'SCHEDULING_ERROR_PRACTITIONER_NOT_FOUND\x10\x02\x1a\x17\xc2\xc1\x18\x13\x08\x05\x12\x0fpractitioner_id\x12L\n+SCHEDULING_ERROR_APPOINTMENT_TYPE_NOT_FOUND\x10\x03\x1a\x1b\xc2\xc1\x18\x17\x08\x05\x12\x13\x61ppointment_type_id\x12\x42\n&SCHEDULING_ERROR_APPOINTMENT_NOT_FOUND\x10\x04\x1a\x16\xc2\xc1\x18\x12\x08\x05\x12\x0e\x61ppointment_id\x12J\n\x1bSCHEDULING_ERROR_SLOT_TAKEN\x10\x05\x1a)\xc2\xc1\x18%\x08\t\x12\x0fpractitioner_id\x1a\x10\x66ind slots again\x12P\n!SCHEDULING_ERROR_SLOT_NOT_OFFERED\x10\x06\x1a)\xc2\xc1\x18%\x08\t\x12\x0fpractitioner_id\x1a\x10\x66ind slots again\x12\x8d\x01\n!SCHEDULING_ERROR_TYPE_NOT_OFFERED\x10\x07\x1a\x66\xc2\xc1\x18\x62\x08\t\x12\x0fpractitioner_id\x12\x13\x61ppointment_type_id\x1a\x38\x63hoose a practitioner with one of the type\'s specialties\x12\x63\n SCHEDULING_ERROR_PATIENT_UNKNOWN\x10\x08\x1a=\xc2\xc1\x18\x39\x08\t\x12\npatient_id\x1a)check the id, or import the patient first\x12l\n\x1fSCHEDULING_ERROR_STATE_CONFLICT\x10\t\x1aG\xc2\xc1\x18\x43\x08\t\x12\x05state\x1a\x38read the appointment: its state does not allow this verb\x12\x63\n\x1eSCHEDULING_ERROR_ETAG_MISMATCH\x10\n\x1a?\xc2\xc1\x18;\x08\n\x12\x0e\x61ppointment_id\x1a\'read the appointment again, then decide\x12\x39\n\"SCHEDULING_ERROR_TIME_ZONE_UNKNOWN\x10\x0b\x1a\x11\xc2\xc1\x18\r\x08\x03\x12\ttime_zone\x12*\n\x1eSCHEDULING_ERROR_HOURS_INVALID\x10\x0c\x1a\x06\xc2\xc1\x18\x02\x08\x03\x12\x42\n\x1bSCHEDULING_ERROR_CODE_TAKEN\x10\r\x1a!\xc2\xc1\x18\x1d\x08\x06\x12\x04\x63ode\x1a\x13\x63hoose another code\x12\x44\n\x1fSCHEDULING_ERROR_WINDOW_INVALID\x10\x0e\x1a\x1f\xc2\xc1\x18\x1b\x08\x03\x1a\x17\x61sk for at most 60 daysb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,25 +41,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_APPOINTMENT_NOT_FOUND"]._loaded_options = None
   _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_APPOINTMENT_NOT_FOUND"]._serialized_options = b'\302\301\030\022\010\005\022\016appointment_id'
   _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_SLOT_TAKEN"]._loaded_options = None
-  _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_SLOT_TAKEN"]._serialized_options = b'\302\301\030\023\010\t\022\017practitioner_id'
+  _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_SLOT_TAKEN"]._serialized_options = b'\302\301\030%\010\t\022\017practitioner_id\032\020find slots again'
   _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_SLOT_NOT_OFFERED"]._loaded_options = None
-  _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_SLOT_NOT_OFFERED"]._serialized_options = b'\302\301\030\023\010\t\022\017practitioner_id'
+  _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_SLOT_NOT_OFFERED"]._serialized_options = b'\302\301\030%\010\t\022\017practitioner_id\032\020find slots again'
   _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_TYPE_NOT_OFFERED"]._loaded_options = None
-  _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_TYPE_NOT_OFFERED"]._serialized_options = b'\302\301\030(\010\t\022\017practitioner_id\022\023appointment_type_id'
+  _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_TYPE_NOT_OFFERED"]._serialized_options = b'\302\301\030b\010\t\022\017practitioner_id\022\023appointment_type_id\0328choose a practitioner with one of the type\'s specialties'
   _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_PATIENT_UNKNOWN"]._loaded_options = None
-  _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_PATIENT_UNKNOWN"]._serialized_options = b'\302\301\030\016\010\t\022\npatient_id'
+  _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_PATIENT_UNKNOWN"]._serialized_options = b'\302\301\0309\010\t\022\npatient_id\032)check the id, or import the patient first'
   _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_STATE_CONFLICT"]._loaded_options = None
-  _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_STATE_CONFLICT"]._serialized_options = b'\302\301\030\t\010\t\022\005state'
+  _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_STATE_CONFLICT"]._serialized_options = b'\302\301\030C\010\t\022\005state\0328read the appointment: its state does not allow this verb'
   _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_ETAG_MISMATCH"]._loaded_options = None
-  _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_ETAG_MISMATCH"]._serialized_options = b'\302\301\030\022\010\n\022\016appointment_id'
+  _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_ETAG_MISMATCH"]._serialized_options = b'\302\301\030;\010\n\022\016appointment_id\032\'read the appointment again, then decide'
   _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_TIME_ZONE_UNKNOWN"]._loaded_options = None
   _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_TIME_ZONE_UNKNOWN"]._serialized_options = b'\302\301\030\r\010\003\022\ttime_zone'
   _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_HOURS_INVALID"]._loaded_options = None
   _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_HOURS_INVALID"]._serialized_options = b'\302\301\030\002\010\003'
   _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_CODE_TAKEN"]._loaded_options = None
-  _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_CODE_TAKEN"]._serialized_options = b'\302\301\030\010\010\006\022\004code'
+  _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_CODE_TAKEN"]._serialized_options = b'\302\301\030\035\010\006\022\004code\032\023choose another code'
   _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_WINDOW_INVALID"]._loaded_options = None
-  _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_WINDOW_INVALID"]._serialized_options = b'\302\301\030\002\010\003'
+  _globals['_SCHEDULINGERROR'].values_by_name["SCHEDULING_ERROR_WINDOW_INVALID"]._serialized_options = b'\302\301\030\033\010\003\032\027ask for at most 60 days'
   _globals['_SCHEDULINGERROR']._serialized_start=91
-  _globals['_SCHEDULINGERROR']._serialized_end=988
+  _globals['_SCHEDULINGERROR']._serialized_end=1271
 # @@protoc_insertion_point(module_scope)

@@ -33,7 +33,7 @@ class _SchedulingErrorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sched
     SCHEDULING_ERROR_APPOINTMENT_NOT_FOUND: _SchedulingError.ValueType  # 4
     """No appointment has that id; `appointment_id` repeats it."""
     SCHEDULING_ERROR_SLOT_TAKEN: _SchedulingError.ValueType  # 5
-    """Somebody else has that time. Mend: find slots again."""
+    """Somebody else has that time."""
     SCHEDULING_ERROR_SLOT_NOT_OFFERED: _SchedulingError.ValueType  # 6
     """The time is not one the practitioner works, lies in the past, or does not begin on a five-minute mark."""
     SCHEDULING_ERROR_TYPE_NOT_OFFERED: _SchedulingError.ValueType  # 7
@@ -43,7 +43,7 @@ class _SchedulingErrorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sched
     SCHEDULING_ERROR_STATE_CONFLICT: _SchedulingError.ValueType  # 9
     """The verb does not fit the appointment's state; `state` tells it."""
     SCHEDULING_ERROR_ETAG_MISMATCH: _SchedulingError.ValueType  # 10
-    """The appointment has changed since the etag was read. Mend: read it again."""
+    """The appointment has changed since the etag was read."""
     SCHEDULING_ERROR_TIME_ZONE_UNKNOWN: _SchedulingError.ValueType  # 11
     """No time zone has that name; `time_zone` repeats it."""
     SCHEDULING_ERROR_HOURS_INVALID: _SchedulingError.ValueType  # 12
@@ -67,7 +67,7 @@ SCHEDULING_ERROR_APPOINTMENT_TYPE_NOT_FOUND: SchedulingError.ValueType  # 3
 SCHEDULING_ERROR_APPOINTMENT_NOT_FOUND: SchedulingError.ValueType  # 4
 """No appointment has that id; `appointment_id` repeats it."""
 SCHEDULING_ERROR_SLOT_TAKEN: SchedulingError.ValueType  # 5
-"""Somebody else has that time. Mend: find slots again."""
+"""Somebody else has that time."""
 SCHEDULING_ERROR_SLOT_NOT_OFFERED: SchedulingError.ValueType  # 6
 """The time is not one the practitioner works, lies in the past, or does not begin on a five-minute mark."""
 SCHEDULING_ERROR_TYPE_NOT_OFFERED: SchedulingError.ValueType  # 7
@@ -77,7 +77,7 @@ SCHEDULING_ERROR_PATIENT_UNKNOWN: SchedulingError.ValueType  # 8
 SCHEDULING_ERROR_STATE_CONFLICT: SchedulingError.ValueType  # 9
 """The verb does not fit the appointment's state; `state` tells it."""
 SCHEDULING_ERROR_ETAG_MISMATCH: SchedulingError.ValueType  # 10
-"""The appointment has changed since the etag was read. Mend: read it again."""
+"""The appointment has changed since the etag was read."""
 SCHEDULING_ERROR_TIME_ZONE_UNKNOWN: SchedulingError.ValueType  # 11
 """No time zone has that name; `time_zone` repeats it."""
 SCHEDULING_ERROR_HOURS_INVALID: SchedulingError.ValueType  # 12

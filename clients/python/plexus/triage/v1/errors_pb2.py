@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from plexus.policy.v1 import policy_pb2 as plexus_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dplexus/triage/v1/errors.proto\x12\x10plexus.triage.v1\x1a\x1dplexus/policy/v1/policy.proto*\xe0\x01\n\x0bTriageError\x12\x1c\n\x18TRIAGE_ERROR_UNSPECIFIED\x10\x00\x12@\n#TRIAGE_ERROR_CONVERSATION_NOT_FOUND\x10\x01\x1a\x17\xc2\xc1\x18\x13\x08\x05\x12\x0f\x63onversation_id\x12\x34\n\x1cTRIAGE_ERROR_PATIENT_UNKNOWN\x10\x02\x1a\x12\xc2\xc1\x18\x0e\x08\t\x12\npatient_id\x12;\n\x1eTRIAGE_ERROR_CONVERSATION_FULL\x10\x03\x1a\x17\xc2\xc1\x18\x13\x08\t\x12\x0f\x63onversation_idb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dplexus/triage/v1/errors.proto\x12\x10plexus.triage.v1\x1a\x1dplexus/policy/v1/policy.proto*\xa6\x02\n\x0bTriageError\x12\x1c\n\x18TRIAGE_ERROR_UNSPECIFIED\x10\x00\x12@\n#TRIAGE_ERROR_CONVERSATION_NOT_FOUND\x10\x01\x1a\x17\xc2\xc1\x18\x13\x08\x05\x12\x0f\x63onversation_id\x12^\n\x1cTRIAGE_ERROR_PATIENT_UNKNOWN\x10\x02\x1a<\xc2\xc1\x18\x38\x08\t\x12\npatient_id\x1a(check the id, or start without a patient\x12W\n\x1eTRIAGE_ERROR_CONVERSATION_FULL\x10\x03\x1a\x33\xc2\xc1\x18/\x08\t\x12\x0f\x63onversation_id\x1a\x1astart another conversationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,9 +35,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRIAGEERROR'].values_by_name["TRIAGE_ERROR_CONVERSATION_NOT_FOUND"]._loaded_options = None
   _globals['_TRIAGEERROR'].values_by_name["TRIAGE_ERROR_CONVERSATION_NOT_FOUND"]._serialized_options = b'\302\301\030\023\010\005\022\017conversation_id'
   _globals['_TRIAGEERROR'].values_by_name["TRIAGE_ERROR_PATIENT_UNKNOWN"]._loaded_options = None
-  _globals['_TRIAGEERROR'].values_by_name["TRIAGE_ERROR_PATIENT_UNKNOWN"]._serialized_options = b'\302\301\030\016\010\t\022\npatient_id'
+  _globals['_TRIAGEERROR'].values_by_name["TRIAGE_ERROR_PATIENT_UNKNOWN"]._serialized_options = b'\302\301\0308\010\t\022\npatient_id\032(check the id, or start without a patient'
   _globals['_TRIAGEERROR'].values_by_name["TRIAGE_ERROR_CONVERSATION_FULL"]._loaded_options = None
-  _globals['_TRIAGEERROR'].values_by_name["TRIAGE_ERROR_CONVERSATION_FULL"]._serialized_options = b'\302\301\030\023\010\t\022\017conversation_id'
+  _globals['_TRIAGEERROR'].values_by_name["TRIAGE_ERROR_CONVERSATION_FULL"]._serialized_options = b'\302\301\030/\010\t\022\017conversation_id\032\032start another conversation'
   _globals['_TRIAGEERROR']._serialized_start=83
-  _globals['_TRIAGEERROR']._serialized_end=307
+  _globals['_TRIAGEERROR']._serialized_end=377
 # @@protoc_insertion_point(module_scope)

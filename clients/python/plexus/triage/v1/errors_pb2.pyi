@@ -29,7 +29,7 @@ class _TriageErrorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TriageErr
     TRIAGE_ERROR_PATIENT_UNKNOWN: _TriageError.ValueType  # 2
     """Records answered that it knows no such patient; `patient_id` repeats the id."""
     TRIAGE_ERROR_CONVERSATION_FULL: _TriageError.ValueType  # 3
-    """The person has said 200 things in the conversation. Mend: start another."""
+    """The person has said 200 things in the conversation."""
 
 class TriageError(_TriageError, metaclass=_TriageErrorEnumTypeWrapper):
     """The reasons of triage. ErrorInfo.domain is `triage.plexus`."""
@@ -41,5 +41,5 @@ TRIAGE_ERROR_CONVERSATION_NOT_FOUND: TriageError.ValueType  # 1
 TRIAGE_ERROR_PATIENT_UNKNOWN: TriageError.ValueType  # 2
 """Records answered that it knows no such patient; `patient_id` repeats the id."""
 TRIAGE_ERROR_CONVERSATION_FULL: TriageError.ValueType  # 3
-"""The person has said 200 things in the conversation. Mend: start another."""
+"""The person has said 200 things in the conversation."""
 Global___TriageError: _TypeAlias = TriageError  # noqa: Y015

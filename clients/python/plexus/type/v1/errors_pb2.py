@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from plexus.policy.v1 import policy_pb2 as plexus_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bplexus/type/v1/errors.proto\x12\x0eplexus.type.v1\x1a\x1dplexus/policy/v1/policy.proto*\xd7\x04\n\rPlatformError\x12\x1e\n\x1aPLATFORM_ERROR_UNSPECIFIED\x10\x00\x12-\n!PLATFORM_ERROR_CALLER_NOT_ALLOWED\x10\x01\x1a\x06\xc2\xc1\x18\x02\x08\x07\x12(\n\x1cPLATFORM_ERROR_TOKEN_INVALID\x10\x02\x1a\x06\xc2\xc1\x18\x02\x08\x10\x12/\n\x1cPLATFORM_ERROR_SCOPE_MISSING\x10\x03\x1a\r\xc2\xc1\x18\t\x08\x07\x12\x05scope\x12*\n\x1ePLATFORM_ERROR_REQUEST_INVALID\x10\x04\x1a\x06\xc2\xc1\x18\x02\x08\x03\x12,\n PLATFORM_ERROR_REQUEST_ID_REUSED\x10\x05\x1a\x06\xc2\xc1\x18\x02\x08\x06\x12=\n%PLATFORM_ERROR_DEPENDENCY_UNAVAILABLE\x10\x06\x1a\x12\xc2\xc1\x18\x0e\x08\x0e\x12\ndependency\x12\x35\n!PLATFORM_ERROR_DEADLINE_EXHAUSTED\x10\x07\x1a\x0e\xc2\xc1\x18\n\x08\x04\x12\x06method\x12%\n\x19PLATFORM_ERROR_OVERLOADED\x10\x08\x1a\x06\xc2\xc1\x18\x02\x08\x08\x12#\n\x17PLATFORM_ERROR_INTERNAL\x10\t\x1a\x06\xc2\xc1\x18\x02\x08\r\x12-\n!PLATFORM_ERROR_PAGE_TOKEN_INVALID\x10\n\x1a\x06\xc2\xc1\x18\x02\x08\x03\x12,\n PLATFORM_ERROR_STORE_UNAVAILABLE\x10\x0b\x1a\x06\xc2\xc1\x18\x02\x08\x0e\x12#\n\x17PLATFORM_ERROR_DRAINING\x10\x0c\x1a\x06\xc2\xc1\x18\x02\x08\x0e\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bplexus/type/v1/errors.proto\x12\x0eplexus.type.v1\x1a\x1dplexus/policy/v1/policy.proto*\xc6\x06\n\rPlatformError\x12\x1e\n\x1aPLATFORM_ERROR_UNSPECIFIED\x10\x00\x12X\n!PLATFORM_ERROR_CALLER_NOT_ALLOWED\x10\x01\x1a\x31\xc2\xc1\x18-\x08\x07\x1a)declare the call in the caller\'s contract\x12]\n\x1cPLATFORM_ERROR_TOKEN_INVALID\x10\x02\x1a;\xc2\xc1\x18\x37\x08\x10\x1a\x33send `authorization: Bearer \xe2\x80\xa6` with a fresh token\x12P\n\x1cPLATFORM_ERROR_SCOPE_MISSING\x10\x03\x1a.\xc2\xc1\x18*\x08\x07\x12\x05scope\x1a\x1f\x61sk for a token with that scope\x12*\n\x1ePLATFORM_ERROR_REQUEST_INVALID\x10\x04\x1a\x06\xc2\xc1\x18\x02\x08\x03\x12O\n PLATFORM_ERROR_REQUEST_ID_REUSED\x10\x05\x1a)\xc2\xc1\x18%\x08\x06\x1a!choose a new id for a new request\x12=\n%PLATFORM_ERROR_DEPENDENCY_UNAVAILABLE\x10\x06\x1a\x12\xc2\xc1\x18\x0e\x08\x0e\x12\ndependency\x12\x35\n!PLATFORM_ERROR_DEADLINE_EXHAUSTED\x10\x07\x1a\x0e\xc2\xc1\x18\n\x08\x04\x12\x06method\x12S\n\x19PLATFORM_ERROR_OVERLOADED\x10\x08\x1a\x34\xc2\xc1\x18\x30\x08\x08\x1a,return after the pause that the answer names\x12#\n\x17PLATFORM_ERROR_INTERNAL\x10\t\x1a\x06\xc2\xc1\x18\x02\x08\r\x12J\n!PLATFORM_ERROR_PAGE_TOKEN_INVALID\x10\n\x1a#\xc2\xc1\x18\x1f\x08\x03\x1a\x1b\x62\x65gin again without a token\x12,\n PLATFORM_ERROR_STORE_UNAVAILABLE\x10\x0b\x1a\x06\xc2\xc1\x18\x02\x08\x0e\x12#\n\x17PLATFORM_ERROR_DRAINING\x10\x0c\x1a\x06\xc2\xc1\x18\x02\x08\x0e\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,29 +33,29 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'plexus.type.v1.errors_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_CALLER_NOT_ALLOWED"]._loaded_options = None
-  _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_CALLER_NOT_ALLOWED"]._serialized_options = b'\302\301\030\002\010\007'
+  _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_CALLER_NOT_ALLOWED"]._serialized_options = b'\302\301\030-\010\007\032)declare the call in the caller\'s contract'
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_TOKEN_INVALID"]._loaded_options = None
-  _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_TOKEN_INVALID"]._serialized_options = b'\302\301\030\002\010\020'
+  _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_TOKEN_INVALID"]._serialized_options = b'\302\301\0307\010\020\0323send `authorization: Bearer \342\200\246` with a fresh token'
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_SCOPE_MISSING"]._loaded_options = None
-  _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_SCOPE_MISSING"]._serialized_options = b'\302\301\030\t\010\007\022\005scope'
+  _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_SCOPE_MISSING"]._serialized_options = b'\302\301\030*\010\007\022\005scope\032\037ask for a token with that scope'
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_REQUEST_INVALID"]._loaded_options = None
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_REQUEST_INVALID"]._serialized_options = b'\302\301\030\002\010\003'
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_REQUEST_ID_REUSED"]._loaded_options = None
-  _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_REQUEST_ID_REUSED"]._serialized_options = b'\302\301\030\002\010\006'
+  _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_REQUEST_ID_REUSED"]._serialized_options = b'\302\301\030%\010\006\032!choose a new id for a new request'
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_DEPENDENCY_UNAVAILABLE"]._loaded_options = None
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_DEPENDENCY_UNAVAILABLE"]._serialized_options = b'\302\301\030\016\010\016\022\ndependency'
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_DEADLINE_EXHAUSTED"]._loaded_options = None
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_DEADLINE_EXHAUSTED"]._serialized_options = b'\302\301\030\n\010\004\022\006method'
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_OVERLOADED"]._loaded_options = None
-  _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_OVERLOADED"]._serialized_options = b'\302\301\030\002\010\010'
+  _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_OVERLOADED"]._serialized_options = b'\302\301\0300\010\010\032,return after the pause that the answer names'
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_INTERNAL"]._loaded_options = None
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_INTERNAL"]._serialized_options = b'\302\301\030\002\010\r'
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_PAGE_TOKEN_INVALID"]._loaded_options = None
-  _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_PAGE_TOKEN_INVALID"]._serialized_options = b'\302\301\030\002\010\003'
+  _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_PAGE_TOKEN_INVALID"]._serialized_options = b'\302\301\030\037\010\003\032\033begin again without a token'
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_STORE_UNAVAILABLE"]._loaded_options = None
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_STORE_UNAVAILABLE"]._serialized_options = b'\302\301\030\002\010\016'
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_DRAINING"]._loaded_options = None
   _globals['_PLATFORMERROR'].values_by_name["PLATFORM_ERROR_DRAINING"]._serialized_options = b'\302\301\030\002\010\016'
   _globals['_PLATFORMERROR']._serialized_start=79
-  _globals['_PLATFORMERROR']._serialized_end=678
+  _globals['_PLATFORMERROR']._serialized_end=917
 # @@protoc_insertion_point(module_scope)

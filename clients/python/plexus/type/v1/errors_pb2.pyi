@@ -26,16 +26,16 @@ class _PlatformErrorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Platfor
     """Never sent."""
     PLATFORM_ERROR_CALLER_NOT_ALLOWED: _PlatformError.ValueType  # 1
     """The caller's certificate is of no declared caller of the method, or the method does not exist; the answer is the
-    same for both. Mend: declare the call in the caller's contract.
+    same for both.
     """
     PLATFORM_ERROR_TOKEN_INVALID: _PlatformError.ValueType  # 2
-    """The call came through the edge without a valid token. Mend: send `authorization: Bearer …`."""
+    """The call came through the edge without a valid token."""
     PLATFORM_ERROR_SCOPE_MISSING: _PlatformError.ValueType  # 3
     """The token is valid and lacks the method's scope; `scope` names it."""
     PLATFORM_ERROR_REQUEST_INVALID: _PlatformError.ValueType  # 4
     """The request breaks a rule of its contract. A google.rpc.BadRequest lists each field and rule, never a value."""
     PLATFORM_ERROR_REQUEST_ID_REUSED: _PlatformError.ValueType  # 5
-    """The `request_id` was used before, with another request. Mend: a new id for a new request."""
+    """The `request_id` was used before, with another request."""
     PLATFORM_ERROR_DEPENDENCY_UNAVAILABLE: _PlatformError.ValueType  # 6
     """A required dependency did not answer, or its breaker is open. `dependency` is the method that did not answer."""
     PLATFORM_ERROR_DEADLINE_EXHAUSTED: _PlatformError.ValueType  # 7
@@ -60,16 +60,16 @@ PLATFORM_ERROR_UNSPECIFIED: PlatformError.ValueType  # 0
 """Never sent."""
 PLATFORM_ERROR_CALLER_NOT_ALLOWED: PlatformError.ValueType  # 1
 """The caller's certificate is of no declared caller of the method, or the method does not exist; the answer is the
-same for both. Mend: declare the call in the caller's contract.
+same for both.
 """
 PLATFORM_ERROR_TOKEN_INVALID: PlatformError.ValueType  # 2
-"""The call came through the edge without a valid token. Mend: send `authorization: Bearer …`."""
+"""The call came through the edge without a valid token."""
 PLATFORM_ERROR_SCOPE_MISSING: PlatformError.ValueType  # 3
 """The token is valid and lacks the method's scope; `scope` names it."""
 PLATFORM_ERROR_REQUEST_INVALID: PlatformError.ValueType  # 4
 """The request breaks a rule of its contract. A google.rpc.BadRequest lists each field and rule, never a value."""
 PLATFORM_ERROR_REQUEST_ID_REUSED: PlatformError.ValueType  # 5
-"""The `request_id` was used before, with another request. Mend: a new id for a new request."""
+"""The `request_id` was used before, with another request."""
 PLATFORM_ERROR_DEPENDENCY_UNAVAILABLE: PlatformError.ValueType  # 6
 """A required dependency did not answer, or its breaker is open. `dependency` is the method that did not answer."""
 PLATFORM_ERROR_DEADLINE_EXHAUSTED: PlatformError.ValueType  # 7
