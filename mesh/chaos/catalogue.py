@@ -71,14 +71,17 @@ def parse(
     if unknown := sorted({each.measure for each in holds} - known):
         raise ValueError(f"no measure is called {unknown[0]}")
     row = told.get("row")
+    workload = tuple(_loads(told["workload"], samples))
+    called = {load.method for load in workload}
+    expects = derive.expect(contract, _lost(row, contract), samples) if row else ()
     return Experiment(
         name=name,
         about=told["about"],
         seconds=float(told["seconds"]),
-        workload=tuple(_loads(told["workload"], samples)),
+        workload=workload,
         faults=tuple(_fault(each) for each in told.get("faults", ())),
         holds=holds,
-        expects=derive.expect(contract, _lost(row, contract), samples) if row else (),
+        expects=tuple(each for each in expects if each.method in called),
         counts=counts,
         where=row["where"] if row else "",
         seed=seed,

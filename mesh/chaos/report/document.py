@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 from mesh.chaos.matrix import Row
-from mesh.chaos.model import Cell, Verdict
+from mesh.chaos.model import Cell, Seen, Verdict
 from mesh.chaos.report.outcome import Outcome
+
+_MOST_FAILURES = 30
 
 
 def document(outcome: Outcome) -> str:
@@ -48,8 +50,30 @@ def _experiment(verdict: Verdict) -> dict[str, Any]:
             for happened in (seen.happenings if seen else ())
             if seen
         ],
+        "failures": _failures(seen) if seen else [],
         "shortfalls": [str(each) for each in verdict.shortfalls],
     }
+
+
+def _failures(seen: Seen) -> list[dict[str, Any]]:
+    """Which calls had no answer or a late one, how often, from when to when; the most frequent first."""
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for each in seen.observations:
+        if each.failed or each.late:
+            key = (each.method, each.outcome, each.reason)
+            found.setdefault(key, []).append(each.started - seen.began)
+    ranked = sorted(found.items(), key=lambda one: -len(one[1]))[:_MOST_FAILURES]
+    return [
+        {
+            "method": method,
+            "outcome": outcome,
+            "reason": reason,
+            "count": len(moments),
+            "first": round(min(moments), 2),
+            "last": round(max(moments), 2),
+        }
+        for (method, outcome, reason), moments in ranked
+    ]
 
 
 def _row(row: Row) -> dict[str, Any]:
