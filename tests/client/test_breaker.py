@@ -34,7 +34,10 @@ def attempt(stub: object) -> str:
     ],
 )
 def test_only_sickness_opens_a_breaker(code: grpc.StatusCode, opens: bool) -> None:
-    with remote(failing(code)) as server, server.channel(breaker_failures=3, hedge_rivals=0) as opened:
+    with (
+        remote(failing(code)) as server,
+        server.channel(breaker_failures=3, hedge_rivals=0) as opened,
+    ):
         stub = records_of(opened)
         outcomes = [attempt(stub) for _ in range(5)]
     assert (outcomes[3:] == ["DependencyUnavailable"] * 2) is opens
