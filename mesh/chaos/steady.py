@@ -54,7 +54,7 @@ def _ailment(caller: Caller, sample: Sample, seed: int) -> str:
         return str(error)
     last = seen[-1]
     if last.outcome != "OK":
-        return last.reason
+        return last.reason or last.outcome
     if last.degraded:
         return f"degraded, lacks {', '.join(last.degraded)}"
     return "late" if last.late else ""

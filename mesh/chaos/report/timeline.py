@@ -18,14 +18,16 @@ _SHORTEST_BIN = 0.25
 _COLOURS = ("#3b6ea8", "#3f8f5b", "#a8683b", "#8a4fa0", "#777777")
 _FAULT = "#c0392b"
 _SIZE = (9.0, 3.4)
+_MARGINS = {"left": 0.07, "right": 0.99, "top": 0.97, "bottom": 0.13, "hspace": 0.12}
 
 
 def timeline(name: str, seen: Seen) -> str:
     """An `<svg>` element to be put into a page, on which *name* is its own."""
     # Text stays text, and the ids of one drawing are not those of another.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 8.0}):
-        figure = Figure(figsize=_SIZE, layout="constrained")
+        figure = Figure(figsize=_SIZE)
         upper, lower = figure.subplots(2, 1, sharex=True)
+        figure.subplots_adjust(**_MARGINS)
         _draw(upper, lower, seen)
         text = StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})

@@ -51,7 +51,9 @@ DEGRADED = Expected(METHOD, Effect.DEGRADED, frozenset({"back.Get"}), frozenset(
 REQUIRES = Expected(METHOD, Effect.FAILS, edges=frozenset({"back.Get"}))
 GONE = Expected(METHOD, Effect.FAILS)
 
-TYPED = {"outcome": "UNAVAILABLE", "reason": "DEPENDENCY_UNAVAILABLE"}
+
+def typed(took: float = 0.01) -> Observation:
+    return call("UNAVAILABLE", took=took, reason="DEPENDENCY_UNAVAILABLE")
 
 
 @pytest.mark.parametrize(
@@ -77,8 +79,8 @@ TYPED = {"outcome": "UNAVAILABLE", "reason": "DEPENDENCY_UNAVAILABLE"}
             "1 of 2 calls fail with DEADLINE_EXCEEDED",
             id="waits for the dead",
         ),
-        pytest.param(REQUIRES, [call(**TYPED)], "", id="fails as declared"),
-        pytest.param(REQUIRES, [call(**TYPED, took=0.5)], "it takes 500 ms to fail", id="slow to fail"),
+        pytest.param(REQUIRES, [typed()], "", id="fails as declared"),
+        pytest.param(REQUIRES, [typed(took=0.5)], "it takes 500 ms to fail", id="slow to fail"),
         pytest.param(REQUIRES, [call("INTERNAL")], "1 of 1 calls fail with INTERNAL", id="untyped"),
         pytest.param(REQUIRES, [call()], "it works without what it requires", id="need not declared"),
         pytest.param(GONE, [call("UNAVAILABLE", took=0.9)], "", id="gone itself"),
