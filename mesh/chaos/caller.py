@@ -58,14 +58,18 @@ class Caller:
         """Do the setup, and keep its variables; CannotPrepare."""
         for times, steps in self._samples.setup:
             for _ in range(times):
-                found = self._follow(steps, fresh(chance), chance)
+                found = self._follow(steps, fresh(chance), chance, patience=_PATIENCE)
                 for name, value in found.items():
                     self.variables[name] = (*self.variables.get(name, ()), *_many(value))
 
     def prepare(self, sample: Sample, chance: Random, see: See | None = None) -> Variables:
-        """What the sample needs beforehand, done; its variables. CannotPrepare."""
+        """What the sample needs beforehand, done; its variables. CannotPrepare.
+
+        Where nobody is to *see* how the calls go, one that fails is made again.
+        """
         variables = fresh(chance)
-        variables.update(self._follow(sample.prepare, variables, chance, see))
+        patience = _PATIENCE if see is None else 0.0
+        variables.update(self._follow(sample.prepare, variables, chance, see, patience))
         return variables
 
     def follow(self, steps: Sequence[Step], variables: Variables, chance: Random) -> Variables:
@@ -119,11 +123,12 @@ class Caller:
         variables: Variables,
         chance: Random,
         see: See | None = None,
+        patience: float = 0.0,
     ) -> Variables:
         known = {**self.variables, **variables}
         found: Variables = {}
         for step in steps:
-            response = self._patiently(step, known, chance, see)
+            response = self._patiently(step, known, chance, see, patience)
             try:
                 new = kept(step, response, chance)
             except NothingThere as error:
@@ -132,17 +137,20 @@ class Caller:
             known.update(new)
         return found
 
-    def _patiently(self, step: Step, known: Variables, chance: Random, see: See | None) -> Message:
-        deadline = time.monotonic() + _PATIENCE
+    def _patiently(
+        self, step: Step, known: Variables, chance: Random, see: See | None, patience: float
+    ) -> Message:
+        began = time.monotonic()
         while True:
             observed, response = self._observe(step, _ALONE, known, chance)
             if see is not None:
                 see(observed)
-            if response is None:
-                raise CannotPrepare(f"{step.call} fails with {observed.reason}")
-            if not step.until or is_done(step, response):
+            if response is not None and (not step.until or is_done(step, response)):
                 return response
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if response is None and waited > patience:
+                raise CannotPrepare(f"{step.call} fails with {observed.reason}")
+            if waited > _PATIENCE:
                 raise CannotPrepare(f"{step.call} waits in vain for {step.until}")
             time.sleep(_POLL)
 
