@@ -44,6 +44,7 @@ check: $(READY) ## format, lint, types, layers, contracts, proofs, generated cod
 	@$(BIN)/python -m tools.contracts lint
 	@$(BIN)/python -m tools.contracts breaking
 	@$(BIN)/python -m tools.contracts drift
+	@$(BIN)/python -m tools.reference drift
 	@$(BIN)/python -m tools.layout
 	@$(BIN)/plexus contract check
 
