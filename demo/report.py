@@ -54,13 +54,13 @@ def _availability(facts: Facts) -> RenderableType:
 
 
 def _recovery(ending: Ending) -> RenderableType:
-    waited = f"the {ending.waited} visits that had waited"
     claimed = (
-        f"{waited} were not claimed in time"
+        f"and the {ending.waited} waiting visits were not claimed in time"
         if ending.caught_up_in is None
-        else f"{waited} were claimed after {ending.restored_in + ending.caught_up_in:.1f} s"
+        else f"with all {ending.waited} waiting visits claimed in "
+        f"{ending.restored_in + ending.caught_up_in:.1f} s"
     )
-    text = Text(f"{INDENT}billing answered {ending.restored_in:.1f} s after its restart; {claimed}")
+    text = Text(f"{INDENT}billing was back in {ending.restored_in:.1f} s, {claimed}")
     if ending.degraded:
         text.append(f"\n{INDENT}{ending.degraded} answers said what they lacked")
     if ending.returns:
