@@ -34,6 +34,7 @@ from mesh.server import Admission, Refusal, handlers
 from mesh.server import Parts as ServerParts
 from mesh.settings import Settings
 from mesh.status import breaker_rows, call_rows
+from mesh.understudy import understudy
 from observability import logs, tracing
 from observability.metrics import AdmissionMetrics, CallMetrics
 from plexus.client import Channel, Inbound, Tuning, channel, working
@@ -60,6 +61,7 @@ _OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.keepalive_timeout_ms", 5_000),
 )
 _GRACE = 10.0
+_NEVER = 2**31 - 1
 # Answers to requests are kept for a day and more; when exactly they go does not matter.
 _PURGE_SECONDS = 3600.0
 
@@ -110,6 +112,8 @@ class Parts:
                     bulkhead=meaning.BULKHEAD,
                 ),
                 enforce=True,
+                # A channel that went idle has forgotten its replicas, and asks the control plane.
+                options=(("grpc.client_idle_timeout_ms", _NEVER),),
             )
         return self.channels[workload]
 
@@ -158,7 +162,9 @@ class Host:
         self._database = Database(self._settings.database_url_of(self._workload))
         migrate(self._database, f"services.{self._workload}")
         joined.result()
-        os.environ["GRPC_XDS_BOOTSTRAP_CONFIG"] = self._identity.bootstrap()
+        os.environ["GRPC_XDS_BOOTSTRAP_CONFIG"] = self._identity.bootstrap(
+            understudy(self._settings)
+        )
         tracing.configure(self._workload, self._settings.replica, self._settings.otlp)
         self._parts = Parts(self._workload, self._database, sampling=self._settings.trace_sampling)
         self._built = self._build(self._parts)
@@ -168,6 +174,9 @@ class Host:
         self._registration = Registration(self._identity, self._settings, self._replica)
         self._registration.start()
         self._purge.start()
+        for opened in self._parts.channels.values():
+            # Its first call shall not need the control plane.
+            opened.subscribe(_seen, try_to_connect=True)
         for task in self._built.tasks:
             with working(_background(self._contract, self._workload, task.name)):
                 task.start()
@@ -261,6 +270,10 @@ def _chaos(settings: Settings, workload: str) -> Inside:
     from mesh.chaos.inside import Inside
 
     return Inside(settings.home, workload, settings.replica)
+
+
+def _seen(_: grpc.ChannelConnectivity) -> None:
+    """Somebody has to be told; nobody needs to know."""
 
 
 def _purge(database: Database) -> None:

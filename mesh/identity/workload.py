@@ -139,8 +139,11 @@ class WorkloadIdentity:
         held = self.held
         return grpc.ssl_channel_credentials(held.trust_bundle, held.key, held.certificate)
 
-    def bootstrap(self) -> str:
-        """The xDS bootstrap (gRFC A27, A65) for `GRPC_XDS_BOOTSTRAP_CONFIG`: read once by gRPC."""
+    def bootstrap(self, understudy: str | None = None) -> str:
+        """The xDS bootstrap (gRFC A27, A65) for `GRPC_XDS_BOOTSTRAP_CONFIG`: read once by gRPC.
+
+        *understudy* is the target of a server in this process to ask while the control plane is away.
+        """
         files = {
             "certificate_file": str(self._folder / _CERTIFICATE),
             "private_key_file": str(self._folder / _KEY),
@@ -152,9 +155,14 @@ class WorkloadIdentity:
             "channel_creds": [{"type": "tls", "config": files}],
             "server_features": ["xds_v3", "ignore_resource_deletion"],
         }
+        servers = [server]
+        if understudy is not None:
+            features = {"server_features": server["server_features"]}
+            creds = {"channel_creds": [{"type": "insecure"}]}
+            servers.append({"server_uri": understudy, **creds, **features})
         return json.dumps(
             {
-                "xds_servers": [server],
+                "xds_servers": servers,
                 "node": {"id": self._settings.replica, "cluster": self.workload},
                 "certificate_providers": {"mesh": {"plugin_name": "file_watcher", "config": files}},
             }

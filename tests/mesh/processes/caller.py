@@ -14,6 +14,7 @@ from collections import Counter
 
 from mesh.identity.workload import WorkloadIdentity
 from mesh.settings import Settings
+from mesh.understudy import understudy
 
 _DEADLINE = 2.0
 
@@ -24,7 +25,7 @@ def main() -> None:
     identity = WorkloadIdentity(settings)
     identity.start()
     # Before gRPC makes its first xDS channel: it reads the bootstrap once.
-    os.environ["GRPC_XDS_BOOTSTRAP_CONFIG"] = identity.bootstrap()
+    os.environ["GRPC_XDS_BOOTSTRAP_CONFIG"] = identity.bootstrap(understudy(settings))
     client = _Client(sys.argv[1])
     print("ready", flush=True)
     for line in sys.stdin:
