@@ -104,10 +104,27 @@ class Broken:
         self.caller = caller
         self.has_small_disk = has_small_disk
 
+    def ports(self) -> dict[str, str]:
+        """Where each replica listens."""
+        return {
+            path.name: path.read_text() for path in (self.platform.home.path / "ports").iterdir()
+        }
+
+    def asked_by(self, caller: str) -> int:
+        """How many calls the replicas of records have had from *caller*, as they report."""
+        replicas = self.platform.wait_ready().replicas
+        return sum(row.count for each in replicas for row in each.calls if row.caller == caller)
+
+    def served(self, replica: str) -> int:
+        """How often the replica has begun to serve."""
+        log = self.platform.home.log_of(replica).read_text(encoding="utf-8")
+        return log.count('"event": "serving"')
+
     @contextmanager
     def by(self, kind: Kind, target: str, **parameters: Any) -> Iterator[None]:
         """With a fault in force. It is lifted twice, since that must make no difference."""
-        spec = FaultSpec(kind, target, parameters=parameters)
+        seconds = parameters.pop("seconds", 0.0)
+        spec = FaultSpec(kind, target, seconds=seconds, parameters=parameters)
         fault = MAKERS[kind](spec, self.platform, Random(1))
         try:
             fault.inject()
