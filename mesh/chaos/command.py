@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +22,10 @@ _FOLDER = Path("tests/chaos")
 _REPORT = Path("build/chaos")
 _REFERENCE = Path("docs/reference/blast-radius.md")
 _BROKEN = 1
+_STUDIES = {
+    "history": "clients under a storm of kills; what they were told is held against what is there",
+    "overload": "one server at three times its capacity",
+}
 
 Folder = Annotated[
     Path, typer.Option("--experiments", metavar="DIR", help="Where experiments and samples are.")
@@ -42,7 +47,7 @@ def list_(experiments: Folder = _FOLDER) -> None:
         short = "yes" if each.subset else ""
         table.add_row(each.name, f"{each.seconds:.0f}", short, each.about)
     for name in STUDIES:
-        table.add_row(name, "", "yes", "a study of its own, see docs/explanation")
+        table.add_row(name, "", "yes", _STUDIES[name])
     console().print(table)
 
 
@@ -67,6 +72,8 @@ def run(
     """
     from mesh.command.terminal import console
 
+    # A connection that is lost is what this is about, and nothing to complain of.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     suite = _suite(experiments, seed)
     outcome = _run(suite, names, subset=subset, keep=keep)
     _write(outcome, report)

@@ -10,21 +10,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
-from types import MappingProxyType
 
 from mesh.chaos.model import Effect, Expected, Experiment, FaultSpec, Kind, Load
-from mesh.chaos.samples import Samples
+from mesh.chaos.samples import Sample, Samples
 from plexus.contract import Contract, Method, Need, Task
 
 AT = 0.5
 """When the fault comes, after the load has begun."""
-LOST_FOR = 6.0
+LOST_FOR = 5.0
 AFTER = 0.5
 RATE = 3.0
 """Calls a second of each method: enough to open breakers, little enough to be no overload."""
 _SLOWNESS = 3
 """How many of its own deadlines a slow callee takes."""
 _LONGEST_DEADLINE = 5.0
+_MANY_STEPS = 2
 
 
 class Way(StrEnum):
@@ -128,26 +128,19 @@ def of_method(contract: Contract, method: Method, lost: frozenset[str]) -> Expec
 
 def experiments(contract: Contract, samples: Samples, seed: int) -> tuple[Experiment, ...]:
     """One experiment for each loss."""
-    load = tuple(Load(name, RATE) for name in samples.all)
+    load = tuple(Load(name, _rate(sample)) for name, sample in samples.all.items())
     return tuple(_experiment(contract, samples, loss, load, seed) for loss in losses(contract))
 
 
 def _experiment(
     contract: Contract, samples: Samples, loss: Loss, load: tuple[Load, ...], seed: int
 ) -> Experiment:
-    fault = FaultSpec(
-        kind=_KINDS[loss.way],
-        target=loss.where,
-        at=AT,
-        seconds=LOST_FOR,
-        parameters=_parameters(contract, loss),
-    )
     return Experiment(
         name=loss.name.replace(" ", "-"),
         about=_ABOUT[loss.way].format(where=loss.where),
         seconds=AT + LOST_FOR + AFTER,
         workload=load,
-        faults=(fault,),
+        faults=tuple(_faults(contract, loss)),
         expects=expect(contract, gone(contract, loss.where), samples, dead=loss.where),
         where=loss.where,
         seed=seed,
@@ -155,22 +148,33 @@ def _experiment(
     )
 
 
-def _parameters(contract: Contract, loss: Loss) -> Mapping[str, object]:
+def _faults(contract: Contract, loss: Loss) -> Iterator[FaultSpec]:
+    kind = _KINDS[loss.way]
+    if loss.way is Way.FAIL:
+        # One that is retried, and one that is not.
+        for number, status in enumerate(("UNAVAILABLE", "INTERNAL")):
+            at = AT + number * LOST_FOR / 2
+            yield FaultSpec(kind, loss.where, at, LOST_FOR / 2, parameters={"abort": status})
+        return
+    parameters: Mapping[str, object] = {}
     if loss.way is Way.SLOW:
         deadline = contract.find(loss.where).deadline
         # A stream lives for minutes; what is slow about it is its first response.
         seconds = _SLOWNESS * deadline if deadline <= _LONGEST_DEADLINE else LOST_FOR + 2
-        return MappingProxyType({"delay_ms": round(seconds * 1000)})
-    if loss.way is Way.FAIL:
-        return MappingProxyType({"abort": "UNAVAILABLE"})
-    return MappingProxyType({})
+        parameters = {"delay_ms": round(seconds * 1000)}
+    yield FaultSpec(kind, loss.where, AT, LOST_FOR, parameters=parameters)
+
+
+def _rate(sample: Sample) -> float:
+    """What takes many calls to prepare is called half as often."""
+    return RATE if len(sample.prepare) < _MANY_STEPS else RATE / 2
 
 
 _ABOUT = {
     Way.KILL: "every replica of {where} is dead",
     Way.HANG: "every replica of {where} hangs",
     Way.SLOW: "{where} takes three times its deadline",
-    Way.FAIL: "{where} answers every call with UNAVAILABLE",
+    Way.FAIL: "{where} fails every call, with UNAVAILABLE and then with INTERNAL",
 }
 
 

@@ -179,6 +179,8 @@ class Runner:
     def _make(self, course: _Course, ready: Mapping[str, Variables], chance: Random) -> None:
         """Give each task its work while it cannot do it; where that fails, it gets it later."""
         for task, known in ready.items():
+            if task in course.made:
+                continue
             with suppress(CannotPrepare):
                 found = self._caller.follow(self._samples.tasks[task].make, known, chance)
                 course.made[task] = {**known, **found}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Protocol
 
 from mesh.chaos import catalogue, matrix, samples, studies
 from mesh.chaos.caller import Caller, CannotPrepare
-from mesh.chaos.model import Experiment, Shortfall, Verdict
+from mesh.chaos.faults import NotInjectable
+from mesh.chaos.faults.storage import small_disk
+from mesh.chaos.model import Experiment, Kind, Shortfall, Verdict
 from mesh.chaos.report import Outcome
 from mesh.chaos.runner import Runner
 from mesh.chaos.stage import private_platform
@@ -100,7 +103,7 @@ class Suite:
         found = Found()
         total = len(choice.experiments) + len(choice.studies)
         if choice.experiments or HISTORY in choice.studies:
-            with private_platform(keep=keep) as platform:
+            with private_platform(keep=keep) as platform, _disks(platform, choice.experiments):
                 watcher.begins("the platform", 0, total)
                 platform.up(sampling=0.0, timeout=_START)
                 self._on_platform(platform, choice, watcher, found, total)
@@ -167,6 +170,27 @@ class Suite:
                 told = f"{edges['tested']} of {edges['declared']}"
                 found.further.append(Shortfall("edges", "every declared call is tested", told))
         return figures
+
+
+@contextmanager
+def _disks(platform: Platform, experiments: Iterable[Experiment]) -> Iterator[None]:
+    """Small disks for the services whose disk is to be full; the platform is down when they go."""
+    services = {
+        spec.target
+        for experiment in experiments
+        for spec in experiment.faults
+        if spec.kind is Kind.DISK_FULL
+    }
+    with ExitStack() as disks:
+        for service in sorted(services):
+            # Where there is no right to mount, the fault itself says so when its turn comes.
+            with suppress(NotInjectable):
+                disks.enter_context(small_disk(platform.home.path, service))
+        try:
+            yield
+        finally:
+            with suppress(Mistake):
+                platform.down(force=True)
 
 
 def _of_experiments(verdicts: Iterable[Verdict]) -> dict[str, Mapping[str, float]]:
