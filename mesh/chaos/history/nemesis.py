@@ -22,6 +22,10 @@ _WHOLE_SERVICE = 0.1
 _RESTARTS = 0.12
 _FREEZES = 0.2
 _JITTER = 0.6
+
+GAPS_A_KILL = 1.08
+"""How many mean gaps a kill takes: what is not a kill comes in between, a whole service counts twice."""
+
 _PATIENCE = 5.0
 _POLL = 0.1
 

@@ -16,7 +16,7 @@ from mesh.chaos.history.checker import check
 from mesh.chaos.history.client import Client, Pace
 from mesh.chaos.history.follower import Follower
 from mesh.chaos.history.generator import intents
-from mesh.chaos.history.nemesis import Nemesis, services_of, strikes
+from mesh.chaos.history.nemesis import GAPS_A_KILL, Nemesis, services_of, strikes
 from mesh.chaos.history.operation import Kind, Operation, Status
 from mesh.chaos.history.practice import Practice, Stubs, open_practice
 from mesh.chaos.history.reading import Reading, patiently
@@ -35,7 +35,7 @@ Progress = Callable[[str, int, int], None]
 """Told again and again: the phase, how many operations were done, how many processes killed."""
 
 GAP = 3.2
-"""Mean seconds between two kills. A process needs one to two seconds of a core to come back."""
+"""Mean seconds between two blows. A process needs one to two seconds of a core to come back."""
 
 _RATE = 150.0
 _CLIENTS = 8
@@ -74,7 +74,7 @@ def storm(
     """Let clients work while processes are killed, then judge.
 
     The platform runs and is ready; it is ready again afterwards. At least so many operations and
-    kills, *gap* mean seconds between two of them. The history is written to *record*. NotOurs when
+    kills, *gap* mean seconds between two blows. The history is written to *record*. NotOurs when
     this process did not start the platform; NotReady when it does not come back.
     """
     assert_ours(platform.home)
@@ -95,7 +95,7 @@ class _Storm:
         self._seed = seed
         self._wanted = operations
         self._gap = gap
-        self._seconds_planned = kills * gap or operations / _RATE
+        self._seconds_planned = kills * gap * GAPS_A_KILL or operations / _RATE
         self._progress = progress
         self._seconds: dict[str, float] = {}
         self._phase_name = ""

@@ -8,7 +8,15 @@ from itertools import islice
 
 import pytest
 
-from mesh.chaos.history.nemesis import FREEZES, Action, Nemesis, Strike, services_of, strikes
+from mesh.chaos.history.nemesis import (
+    FREEZES,
+    GAPS_A_KILL,
+    Action,
+    Nemesis,
+    Strike,
+    services_of,
+    strikes,
+)
 from plexus.mesh.v1.runtime_service_pb2 import Process
 
 SERVICES = {
@@ -105,3 +113,9 @@ def test_processes_are_struck_by_service_and_the_control_plane_on_its_own() -> N
         "control-plane": ["control-plane"],
         "records": ["records-1", "records-2"],
     }
+
+
+def test_a_storm_takes_about_as_long_as_it_is_planned_to() -> None:
+    blows = list(islice(strikes(5, SERVICES), 5_000))
+    killed = sum(len(blow.targets) for blow in blows if blow.action is Action.KILL)
+    assert sum(blow.after for blow in blows) / killed == pytest.approx(GAPS_A_KILL, rel=0.05)
