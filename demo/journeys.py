@@ -232,9 +232,9 @@ class Journeys:
         for _ in range(_RETURNS):
             try:
                 return call(request)
-            except Overloaded:
+            except Overloaded as told:
                 self._seen.told_to_return()
-                time.sleep(self._manners.uniform(*_RETURN_AFTER))
+                time.sleep(told.retry_after or self._manners.uniform(*_RETURN_AFTER))
         return call(request)
 
 

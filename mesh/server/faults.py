@@ -11,6 +11,7 @@ import structlog
 from observability.logs import cause
 from plexus.contract import ContractError
 from plexus.errors import (
+    PUSHBACK,
     STATUS_DETAILS,
     DeadlineExceeded,
     Fault,
@@ -25,7 +26,7 @@ from plexus.type.v1.errors_pb2 import PlatformError
 
 _log = structlog.get_logger()
 
-RETRY_PUSHBACK = "grpc-retry-pushback-ms"
+
 # Seconds that a caller must have left for a retry to come to anything.
 _WORTH_A_RETRY = 0.25
 
@@ -72,10 +73,10 @@ def abort(error: BaseException, context: grpc.ServicerContext, method: str) -> N
         _log.error("unforeseen failure", method=method, **_explained(error))
     trailing: tuple[tuple[str, str | bytes], ...] = ((STATUS_DETAILS, _details(fault)),)
     if isinstance(fault, Overload):
-        trailing = (*trailing, (RETRY_PUSHBACK, str(fault.pushback)))
+        trailing = (*trailing, (PUSHBACK, str(fault.pushback)))
     elif fault.reason.name == "STORE_UNAVAILABLE" and _is_nearly_over(context):
         # It was waited for. A retry (gRFC A6) would turn the reason into a missed deadline.
-        trailing = (*trailing, (RETRY_PUSHBACK, "-1"))
+        trailing = (*trailing, (PUSHBACK, "-1"))
     context.set_trailing_metadata(trailing)
     context.abort(status_code(fault.reason.code), fault.reason.name)
 

@@ -29,6 +29,7 @@ from plexus.contract.errors import ErrorEnum, Reason, reason
 from plexus.contract.reader import ContractError
 
 STATUS_DETAILS = "grpc-status-details-bin"
+PUSHBACK = "grpc-retry-pushback-ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Fault(Exception):
 class PlexusError(grpc.RpcError):
     """A call that failed. *reason* is a documented name, or the gRPC code's where none was given.
 
-    *method* is the call that failed, as `package.Service/Method`.
+    *method* is the call that failed, as `package.Service/Method`. *retry_after* is how many seconds the
+    service asks to wait before trying again; 0 when it does not say.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class PlexusError(grpc.RpcError):
         self.metadata: Mapping[str, str] = MappingProxyType(dict(metadata or {}))
         self.violations = violations
         self.method = ""
+        self.retry_after = 0.0
         self._details = details
         super().__init__(self.details())
 
@@ -211,15 +214,20 @@ def from_rpc(error: grpc.RpcError) -> PlexusError:
     code: grpc.StatusCode = call.code() or grpc.StatusCode.UNKNOWN
     info = error_details_pb2.ErrorInfo()
     bad = error_details_pb2.BadRequest()
+    retry_after = 0.0
     for key, value in call.trailing_metadata() or ():
         if key == STATUS_DETAILS:
             for detail in status_pb2.Status.FromString(value).details:
                 detail.Unpack(info) or detail.Unpack(bad)
+        elif key == PUSHBACK and str(value).isdigit():
+            retry_after = int(value) / 1000
     violations = tuple(
         Violation(field=v.field, description=v.description, rule=v.reason)
         for v in bad.field_violations
     )
-    return _build(code, info.reason, info.domain, info.metadata, violations, call.details() or "")
+    typed = _build(code, info.reason, info.domain, info.metadata, violations, call.details() or "")
+    typed.retry_after = retry_after
+    return typed
 
 
 def _build(
