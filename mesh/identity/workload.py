@@ -42,8 +42,10 @@ _KEY_SET = "token_keys.json"
 _ATTEMPT = 2.0
 # A machine that slept wakes to a clock that jumped: the wait is looked at again this often.
 _LONGEST_WAIT = 30.0
-# The same, when the certificate has expired and the process is cut off until it has another.
+# The longest pause between attempts to renew a certificate that is about to expire, or has: the
+# process is cut off until it has another.
 _IMPATIENT = 1.0
+_SHARE_OF_WHAT_IS_LEFT = 0.1
 
 
 class IdentityError(Exception):
@@ -69,6 +71,12 @@ class Held(Certified):
     def life(self) -> float:
         """Seconds from the start to the end of its validity."""
         return (self.expire_time - self.start_time).total_seconds()
+
+    @property
+    def patience(self) -> float:
+        """The longest pause, in seconds, between attempts to renew it."""
+        left = (self.expire_time - clock.now()).total_seconds()
+        return min(max(left * _SHARE_OF_WHAT_IS_LEFT, _IMPATIENT), _LONGEST_WAIT)
 
     @property
     def is_valid(self) -> bool:
@@ -229,7 +237,7 @@ class WorkloadIdentity:
                 cause = error.strerror if isinstance(error, OSError) else error.code().name
                 _log.warning("certificate_not_renewed", extra={"cause": cause})
                 self._closed.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311
-                pause = min(pause * 2, _LONGEST_WAIT if self.held.is_valid else _IMPATIENT)
+                pause = min(pause * 2, self.held.patience)
 
     def _renew_or_join(self) -> Held:
         try:
