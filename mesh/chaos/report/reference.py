@@ -7,16 +7,7 @@ from collections.abc import Iterator
 from mesh.chaos.matrix import Matrix, Row
 from mesh.chaos.model import Effect
 from mesh.chaos.report.outcome import Outcome
-from mesh.chaos.report.terminal import groups
-
-_SIGNS = {
-    Effect.WORKS: "✓",
-    Effect.DEGRADED: "◐",
-    Effect.CATCHES_UP: "↻",
-    Effect.FAILS: "–",
-    Effect.BROKEN: "**BROKEN**",
-    Effect.UNTESTED: "?",
-}
+from mesh.chaos.report.terminal import SIGNS, groups
 
 _HEAD = """# The blast radius
 
@@ -52,7 +43,9 @@ def _table(title: str, matrix: Matrix, columns: list[str]) -> Iterator[str]:
 
 def _sign(row: Row, column: str) -> str:
     cell = row.cells.get(column)
-    return _SIGNS[cell.seen] if cell else "·"
+    if cell is None:
+        return "·"
+    return "**BROKEN**" if cell.seen is Effect.BROKEN else SIGNS[cell.seen]
 
 
 def _broken(matrix: Matrix) -> Iterator[str]:

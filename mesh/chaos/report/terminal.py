@@ -30,10 +30,22 @@ _SEVERITY = (
 )
 
 
+SIGNS: Mapping[Effect, str] = {
+    Effect.WORKS: "✓",
+    Effect.DEGRADED: "◐",
+    Effect.CATCHES_UP: "↻",
+    Effect.FAILS: "–",
+    Effect.BROKEN: "✗",
+    Effect.UNTESTED: "?",
+}
+"""What stands for an effect where there is no room for words."""
+
+
 def summarize(outcome: Outcome) -> RenderableType:
     """All of it; the columns of a service are drawn together, so that it fits a terminal."""
     return Group(
         _matrix(outcome.matrix),
+        Text("  ".join(f"{sign} {effect}" for effect, sign in SIGNS.items()), style="dim"),
         Text(),
         _figures(outcome.figures),
         Text(),
@@ -51,10 +63,10 @@ def groups(columns: Iterable[str]) -> Mapping[str, Sequence[str]]:
 
 def _matrix(matrix: Matrix) -> Table:
     table = Table(title="Blast radius", box=None, header_style="bold", title_justify="left")
-    table.add_column("taken away")
+    table.add_column("taken away", no_wrap=True)
     drawn = groups(matrix.columns)
     for name in drawn:
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for row in matrix.rows:
         table.add_row(row.name, *(_group(row, columns) for columns in drawn.values()))
     return table
@@ -64,8 +76,9 @@ def _group(row: Row, columns: Sequence[str]) -> Text:
     cells = [row.cells[column] for column in columns if column in row.cells]
     if not cells:
         return Text("·", style="dim")
-    if len(cells) == 1:
-        return Text(tell(cells[0]), style=_STYLES[cells[0].seen])
+    if "." not in cells[0].method:
+        told = f"{SIGNS[cells[0].seen]} {tell(cells[0])}"
+        return Text(told, style=_STYLES[cells[0].seen])
     return _counted(cells)
 
 
@@ -74,7 +87,7 @@ def _counted(cells: Sequence[Cell]) -> Text:
     for effect in _SEVERITY:
         if count := sum(cell.seen is effect for cell in cells):
             told.append(" " if told else "")
-            told.append(f"{count} {effect}", style=_STYLES[effect])
+            told.append(f"{SIGNS[effect]}{count}", style=_STYLES[effect])
     return told
 
 
