@@ -84,6 +84,7 @@ def parse(
         expects=tuple(each for each in expects if each.method in called),
         counts=counts,
         where=row["where"] if row else "",
+        settles=row.get("settles", 0.0) if row else 0.0,
         seed=seed,
         figure=told.get("figure", ""),
         subset=told.get("subset", False),

@@ -156,12 +156,17 @@ def _cell(experiment: Experiment, expected: Expected, seen: Seen) -> Cell:
     cell = replace(cell, numbers=_numbers(during))
     if not during:
         return replace(cell, seen=Effect.UNTESTED, why="it was not called")
-    why = _JUDGES[expected.effect](expected, calls, during)
+    held = [each for each in calls if not _is_settling(each, seen, experiment.settles)]
+    why = _JUDGES[expected.effect](expected, held, during)
     return replace(cell, seen=Effect.BROKEN, why=why) if why else cell
 
 
 def _is_during(call: Observation, seen: Seen) -> bool:
     return any(happened.began <= call.started < happened.ended for happened in seen.happenings)
+
+
+def _is_settling(call: Observation, seen: Seen, settles: float) -> bool:
+    return any(0 <= call.started - each.began < settles for each in seen.happenings)
 
 
 def _caught_up(cell: Cell, seen: Seen) -> Cell:

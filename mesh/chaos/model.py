@@ -164,6 +164,8 @@ class Experiment:
     """One experiment. *where* names the loss in the matrix; empty when the matrix has no row of it.
 
     *figure* is the key of the report that its measures go to. *subset*: short enough for every change.
+    *settles*: a replica that hangs costs a blip; a cell is not held to calls begun so soon after that,
+    of which an expectation says how many there may be.
     """
 
     name: str
@@ -175,6 +177,7 @@ class Experiment:
     expects: tuple[Expected, ...] = ()
     counts: tuple[Count, ...] = ()
     where: str = ""
+    settles: float = 0.0
     seed: int = 1
     figure: str = ""
     subset: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -95,6 +96,13 @@ def test_a_cell_is_as_declared_or_broken(
     assert cell.seen is (Effect.BROKEN if why else expected.effect)
     assert why in cell.why
     assert verdict.held is not bool(why)
+
+
+@pytest.mark.parametrize(("at", "effect"), [(1.5, Effect.WORKS), (3.5, Effect.BROKEN)])
+def test_a_blip_is_no_breach_and_what_lasts_is(at: float, effect: Effect) -> None:
+    settling = replace(experiment(WORKS), settles=2.0)
+    found = judge(settling, seen(call(), call("DEADLINE_EXCEEDED", at=at)))
+    assert found.cells[0].seen is effect
 
 
 def test_what_was_not_called_during_the_fault_is_not_run() -> None:
