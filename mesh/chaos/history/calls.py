@@ -8,7 +8,7 @@ from typing import Any
 
 from mesh.chaos.history.board import Board, Stage
 from mesh.chaos.history.generator import Intent
-from mesh.chaos.history.operation import Answer, Kind
+from mesh.chaos.history.operation import Answer, Kind, slot_name
 from mesh.chaos.history.practice import Practice, Stubs, patient, pieces
 from plexus.billing.v1 import billing_service_pb2 as billing
 from plexus.billing.v1.claim_pb2 import Claim
@@ -98,7 +98,7 @@ class Calls:
             self._board.move(booked.id, Stage.BOOKED)
             return _version(booked)
 
-        return Call(Kind.BOOK, request.request_id, "", send)
+        return Call(Kind.BOOK, request.request_id, slot_name(practitioner, start), send)
 
     def _reschedule(self, intent: Intent) -> Call | None:
         name = self._board.pick(Stage.BOOKED, intent.luck)

@@ -55,9 +55,9 @@ class Operation:
     """One invocation and its completion.
 
     *key* is the request id of a write, empty for a read; operations with the same key are the same
-    request, sent again. *subject* is the appointment, claim or patient it names; *amount* the minor
-    units it pays or the resources it imports. *began* and *ended* are on one monotonic clock.
-    *reason* is the documented one of a refusal, or the status of what is unknown.
+    request, sent again. *subject* is the appointment, claim or patient it names, or the slot it wants
+    to book; *amount* the minor units it pays or the resources it imports. *began* and *ended* are on
+    one monotonic clock. *reason* is the documented one of a refusal, or the status of what is unknown.
     """
 
     process: int
@@ -70,3 +70,8 @@ class Operation:
     amount: int = 0
     answer: Answer | None = None
     reason: str = ""
+
+
+def slot_name(practitioner: str, start: int) -> str:
+    """How a slot is named that begins at a Unix second."""
+    return f"{practitioner}@{start}"

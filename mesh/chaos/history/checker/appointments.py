@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from mesh.chaos.history.books import Appointment, Books, Change, Event
 from mesh.chaos.history.checker.settled import Write
 from mesh.chaos.history.checker.violation import Invariant, Violation
-from mesh.chaos.history.operation import Kind, Status
+from mesh.chaos.history.operation import Kind, Status, slot_name
 
 CHANGES: Mapping[Kind, Change] = {
     Kind.BOOK: Change.BOOKED,
@@ -34,6 +34,7 @@ _BEFORE: Mapping[Change, frozenset[Change | None]] = {
 
 def acknowledged_changes(writes: Iterable[Write], books: Books) -> Iterator[Violation]:
     """Changes that were acknowledged and are not in the feed, and the other way round."""
+    writes = list(writes)
     told = {
         (CHANGES[write.kind], write.answer.subject, write.answer.version): write.key
         for write in writes
@@ -41,21 +42,36 @@ def acknowledged_changes(writes: Iterable[Write], books: Books) -> Iterator[Viol
     }
     # Records' late answer about a patient is nobody's request.
     happened = {
-        (event.change, event.appointment.id, event.appointment.version)
+        (event.change, event.appointment.id, event.appointment.version): event.appointment
         for event in books.events
         if event.change is not Change.PATIENT_VERIFIED
     }
-    for change, appointment, version in told.keys() - happened:
+    for change, appointment, version in told.keys() - happened.keys():
         yield Violation(
             Invariant.WRITE_LOST,
             f"{change.value} of {appointment} as {version}, acknowledged to "
             f"{told[change, appointment, version]}, never happened",
         )
-    for change, appointment, version in happened - told.keys():
+    for extra in happened.keys() - told.keys():
+        change, appointment, version = extra
+        refused = _refused(writes, change, happened[extra])
         yield Violation(
             Invariant.EFFECT_DOUBLED,
-            f"{change.value} of {appointment} as {version} was acknowledged to nobody",
+            f"{change.value} of {appointment} as {version} was acknowledged to nobody"
+            + (f", and refused to {', '.join(refused)}" if refused else ""),
         )
+
+
+def _refused(writes: Iterable[Write], change: Change, found: Appointment) -> list[str]:
+    """Who asked for the change and was told that it cannot be."""
+    named = {found.id, slot_name(found.practitioner, found.start)}
+    return [
+        write.key
+        for write in writes
+        if write.status is Status.FAILED
+        and CHANGES.get(write.kind) is change
+        and write.subject in named
+    ]
 
 
 def possible_changes(books: Books) -> Iterator[Violation]:

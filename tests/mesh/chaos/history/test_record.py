@@ -1,4 +1,4 @@
-"""A history on disk says the same as the one in memory."""
+"""What is found can be looked into: it names names, and the history is on disk."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from mesh.chaos.history.checker import check
+from mesh.chaos.history.operation import Status
 from mesh.chaos.history.record import write
 from tests.mesh.chaos.history.histories import sound
 
@@ -25,3 +26,11 @@ def test_a_history_is_written_down_with_what_it_broke(tmp_path: Path) -> None:
         one.key for one in told.operations if one.key
     ]
     assert len(events) == len(told.books.events)
+
+
+def test_who_was_refused_what_happened_after_all_is_named() -> None:
+    told = sound().instead(
+        "k13", status=Status.FAILED, answer=None, reason="SLOT_TAKEN", subject="pra_a@600"
+    )
+    (found,) = check(told.operations, told.books)
+    assert found.detail.endswith("acknowledged to nobody, and refused to k13")
