@@ -101,6 +101,7 @@ MEASURES: Mapping[str, Callable[[Sequence[Observation]], float]] = {
     "failed_share": _share(_failed),
     "degraded": lambda seen: sum(bool(each.degraded) for each in seen),
     "p50_ms": _millis(0.5),
+    "p90_ms": _millis(0.9),
     "p99_ms": _millis(0.99),
 }
 """What can be measured of calls."""

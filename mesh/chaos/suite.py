@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -110,7 +110,7 @@ class Suite:
         # Alone, when nothing else runs: it is about time.
         if OVERLOAD in choice.studies:
             watcher.begins(OVERLOAD, total, total)
-            self._study(studies.overload(self._root), watcher, found)
+            self._study(lambda: studies.overload(self._root), watcher, found)
         return Outcome(
             seed=choice.seed,
             began=began,
@@ -138,7 +138,7 @@ class Suite:
                 watcher.ended(experiment.name, verdict, time.monotonic() - began)
             if HISTORY in choice.studies:
                 watcher.begins(HISTORY, len(choice.experiments) + 1, total)
-                self._study(self._history(platform, choice, watcher), watcher, found)
+                self._study(lambda: self._history(platform, choice, watcher), watcher, found)
         except (Unsteady, CannotPrepare, PlexusError, Mistake) as error:
             # A system that is not well cannot be judged: the run ends here and says so.
             told = error.reason if isinstance(error, PlexusError) else str(error)
@@ -155,10 +155,12 @@ class Suite:
             )
         return studies.history(platform, choice.seed, tell=watcher.tells)
 
-    def _study(self, study: Study, watcher: Watcher, found: Found) -> None:
+    def _study(self, make: Callable[[], Study], watcher: Watcher, found: Found) -> None:
+        began = time.monotonic()
+        study = make()
         found.studies.append(study)
         found.further.extend(study.shortfalls)
-        watcher.ended(study.name, study, 0.0)
+        watcher.ended(study.name, study, time.monotonic() - began)
 
     def _figures(self, found: Found, choice: Choice) -> dict[str, Mapping[str, float]]:
         figures = _of_experiments(found.verdicts)

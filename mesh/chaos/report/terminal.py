@@ -43,10 +43,10 @@ SIGNS: Mapping[Effect, str] = {
 
 def summarize(outcome: Outcome) -> RenderableType:
     """All of it; the columns of a service are drawn together, so that it fits a terminal."""
+    legend = "  ".join(f"{sign} {effect}" for effect, sign in SIGNS.items())
+    drawn = (_matrix(outcome.matrix), Text(legend, style="dim"), Text())
     return Group(
-        _matrix(outcome.matrix),
-        Text("  ".join(f"{sign} {effect}" for effect, sign in SIGNS.items()), style="dim"),
-        Text(),
+        *(drawn if outcome.matrix.rows else ()),
         _figures(outcome.figures),
         Text(),
         *_verdict(outcome),
