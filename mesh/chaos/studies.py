@@ -55,18 +55,12 @@ def history(
         kills=kills,
         progress=lambda phase, done, killed: tell(f"{phase}: {done:,} operations, {killed} kills"),
     )
-    listed = found.get("violations", 0)
-    violations = listed if isinstance(listed, int) else len(listed)
-    figures = {
-        "operations": found["operations"],
-        "kills": found["kills"],
-        "violations": violations,
-        "seed": seed,
-    }
+    figures = {name: found[name] for name in ("operations", "kills", "violations", "seed")}
     fallen = [
         *_fallen("history", figures, "operations", operations, None),
         *_fallen("history", figures, "kills", kills, None),
         *_fallen("history", figures, "violations", None, 0),
+        *(Shortfall("history", "what was told is there", each) for each in found["found"]),
     ]
     return Study("history", MappingProxyType(figures), tuple(fallen))
 
