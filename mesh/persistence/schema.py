@@ -17,7 +17,9 @@ requests = sa.Table(
     sa.Column("request_id", sa.String(64), primary_key=True),
     # SHA-256 over the request's type and content.
     sa.Column("fingerprint", sa.LargeBinary(32), nullable=False),
+    # The answer; of a refused request the google.rpc.Status that it was refused with.
     sa.Column("response", sa.LargeBinary, nullable=False),
+    sa.Column("refused", sa.Boolean, nullable=False),
     # Unix time, seconds.
     sa.Column("create_time", sa.BigInteger, nullable=False),
     sa.Index("requests_by_create_time", "create_time"),
@@ -70,6 +72,7 @@ def create_requests(op: Operations) -> None:
         sa.Column("request_id", sa.String(64), primary_key=True),
         sa.Column("fingerprint", sa.LargeBinary(32), nullable=False),
         sa.Column("response", sa.LargeBinary, nullable=False),
+        sa.Column("refused", sa.Boolean, nullable=False),
         sa.Column("create_time", sa.BigInteger, nullable=False),
     )
     op.create_index("requests_by_create_time", "requests", ["create_time"])

@@ -81,6 +81,25 @@ def test_an_answer_of_no_is_an_answer_and_waits_for_nobody() -> None:
         release.set()
 
 
+def test_a_rivals_refusal_answers_a_call_whose_first_attempt_hangs() -> None:
+    first = threading.Event()
+    release = threading.Event()
+
+    def answer(_: bytes, context: grpc.ServicerContext) -> bytes:
+        if not first.is_set():
+            first.set()
+            release.wait(10)
+            return b""
+        context.abort(grpc.StatusCode.NOT_FOUND, "")
+        raise AssertionError
+
+    with remote(answer) as server, server.channel(hedge_floor=0.01) as opened:
+        with pytest.raises(NotFound):
+            records_of(opened).GetPatient(PATIENT)
+        release.set()
+    assert server.calls == 2
+
+
 def test_the_budget_bounds_what_a_slow_server_is_asked_twice() -> None:
     def slow(_: bytes, __: grpc.ServicerContext) -> bytes:
         threading.Event().wait(0.03)

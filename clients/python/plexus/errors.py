@@ -25,7 +25,7 @@ from typing import Any
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
-from plexus.contract.errors import ErrorEnum, Reason, reason
+from plexus.contract.errors import ErrorEnum, Reason, find, reason
 from plexus.contract.reader import ContractError
 
 STATUS_DETAILS = "grpc-status-details-bin"
@@ -194,6 +194,16 @@ def to_status(fault: Fault) -> status_pb2.Status:
     return status
 
 
+def restored(status: status_pb2.Status) -> Fault:
+    """The fault that `to_status` made *status* of; ContractError when no contract has its reason."""
+    info = error_details_pb2.ErrorInfo()
+    bad = error_details_pb2.BadRequest()
+    for detail in status.details:
+        detail.Unpack(info) or detail.Unpack(bad)
+    enum, value = find(info.domain, info.reason)
+    return Fault(enum, value, violations=_violations(bad), **info.metadata)
+
+
 def from_fault(fault: Fault) -> PlexusError:
     """The exception a caller gets for a fault."""
     return _build(
@@ -228,6 +238,13 @@ def from_rpc(error: grpc.RpcError) -> PlexusError:
     typed = _build(code, info.reason, info.domain, info.metadata, violations, call.details() or "")
     typed.retry_after = retry_after
     return typed
+
+
+def _violations(bad: error_details_pb2.BadRequest) -> tuple[Violation, ...]:
+    return tuple(
+        Violation(field=v.field, description=v.description, rule=v.reason)
+        for v in bad.field_violations
+    )
 
 
 def _build(

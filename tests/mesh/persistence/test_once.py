@@ -2,8 +2,10 @@
 
 import itertools
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import TypeVar
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +15,7 @@ from mesh.persistence.once import RequestKey, key_of, once_as, purge
 from mesh.persistence.schema import requests
 from plexus.client import Inbound, working
 from plexus.errors import Fault
+from plexus.scheduling.v1.errors_pb2 import SchedulingError
 from plexus.scheduling.v1.scheduling_service_pb2 import (
     BookAppointmentRequest,
     BookAppointmentResponse,
@@ -21,7 +24,10 @@ from plexus.scheduling.v1.scheduling_service_pb2 import (
     MarkNoShowResponse,
 )
 from plexus.type.v1.degradation_pb2 import Degradation
+from plexus.type.v1.errors_pb2 import PlatformError
 from tests.mesh.persistence.clinic import record, recorded
+
+T = TypeVar("T")
 
 
 def _answer(name: str) -> MarkNoShowResponse:
@@ -139,3 +145,69 @@ def _in_progress(lacking: str) -> Inbound:
     work = Inbound(name="m", calls={}, deadline=time.monotonic() + 60, caller="edge/app")
     work.degradations.append(Degradation(dependency=lacking))
     return work
+
+
+def taken() -> Fault:
+    return Fault(
+        SchedulingError, SchedulingError.SCHEDULING_ERROR_SLOT_TAKEN, practitioner_id="pra_aaaaaaaa"
+    )
+
+
+def test_a_late_attempt_does_not_do_what_its_caller_was_told_cannot_be_done(
+    clinic: Database,
+) -> None:
+    key = key_of("edge", "r-1", _request())
+
+    def refuse(_: sa.Connection) -> MarkNoShowResponse:
+        raise taken()
+
+    def succeed(tx: sa.Connection) -> MarkNoShowResponse:
+        # The world has changed since: the slot came free.
+        record(tx, new_id("eff"), 1)
+        return _answer("app_late")
+
+    outcomes = []
+    for work in (refuse, succeed):
+        with pytest.raises(Fault) as refusal:
+            once_as(clinic, key, MarkNoShowResponse, work)
+        outcomes.append((refusal.value.reason.name, dict(refusal.value.metadata)))
+    assert outcomes == [("SLOT_TAKEN", {"practitioner_id": "pra_aaaaaaaa"})] * 2
+    assert recorded(clinic) == []
+
+
+def test_a_refusal_gives_way_to_the_answer_that_another_attempt_already_has(
+    clinic: Database,
+) -> None:
+    key = key_of("edge", "r-1", _request())
+
+    def lose(_: sa.Connection) -> MarkNoShowResponse:
+        raise taken()
+
+    def win_meanwhile(_: sa.Connection) -> MarkNoShowResponse:
+        return _answer("app_first")
+
+    class Between(Database):
+        """A store in which another attempt commits between the refusal and its being stored."""
+
+        def transact(self, work: Callable[[sa.Connection], T]) -> T:
+            try:
+                return super().transact(work)
+            except Fault:
+                once_as(clinic, key, MarkNoShowResponse, win_meanwhile)
+                raise
+
+    other = Between(str(clinic.url.render_as_string(hide_password=False)))
+    assert once_as(other, key, MarkNoShowResponse, lose).appointment.id == "app_first"
+    other.close()
+
+
+def test_a_failure_of_the_platform_leaves_nothing_and_can_be_repeated(clinic: Database) -> None:
+    key = key_of("edge", "r-1", _request())
+
+    def fail(_: sa.Connection) -> MarkNoShowResponse:
+        raise Fault(PlatformError, PlatformError.PLATFORM_ERROR_STORE_UNAVAILABLE)
+
+    with pytest.raises(Fault, match="STORE_UNAVAILABLE"):
+        once_as(clinic, key, MarkNoShowResponse, fail)
+    again = once_as(clinic, key, MarkNoShowResponse, lambda _: _answer("app_again"))
+    assert again.appointment.id == "app_again"

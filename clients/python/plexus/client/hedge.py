@@ -37,9 +37,13 @@ NO_ANSWER: Final = frozenset(
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
     }
 )
-"""What an attempt may end with while another may still be answered. Anything else is an answer."""
+"""What an attempt may end with while another may still be answered. Anything else is an answer,
+a refusal too: the service has looked at the call and said no."""
 
 
 class Patience:
@@ -80,6 +84,7 @@ class Race:
         "launched",
         "out",
         "patience",
+        "refusal",
         "response",
         "rivals",
         "running",
@@ -96,6 +101,11 @@ class Race:
         self.launched = 0
         self.running = 0
         self.response: Any = None
+        self.refusal: grpc.RpcError | None = None
+
+    def is_answered(self) -> bool:
+        """Whether a rival has an answer."""
+        return self.response is not None or self.refusal is not None
 
     def remaining(self) -> float:
         """Seconds until the call's deadline."""
@@ -188,7 +198,7 @@ class Hedging:
             self._rivals.submit(self._rival, race)
 
     def _rival(self, race: Race) -> None:
-        response = None
+        response = refusal = None
         try:
             attempt = race.begin(
                 race.out.request, timeout=max(0.0, race.remaining()), metadata=race.out.metadata
@@ -196,30 +206,31 @@ class Hedging:
             with self._settled:
                 race.rivals.append(attempt)
             response = _take(attempt)
-        except grpc.RpcError:
-            # A rival that loses is nobody's failure: the first attempt tells.
-            pass
+        except grpc.RpcError as error:
+            # A rival without an answer is nobody's failure: the first attempt tells.
+            refusal = error if _is_answer(error) else None
         finally:
             with self._settled:
                 race.running -= 1
-                wins = response is not None and race.response is None
+                wins = not race.is_answered() and (response, refusal) != (None, None)
                 if wins:
-                    race.response = response
+                    race.response, race.refusal = response, refusal
                 self._settled.notify_all()
         if wins:
             race.first.cancel()
 
     def _rescued(self, race: Race, error: grpc.RpcError) -> Any:
         """The answer of a rival, when the first attempt had none; else *error*."""
-        call: Any = error
         with self._settled:
-            if call.code() in NO_ANSWER:
+            if not _is_answer(error):
                 self._settled.wait_for(
-                    lambda: race.response is not None or not race.running,
+                    lambda: race.is_answered() or not race.running,
                     max(0.0, race.remaining()),
                 )
-            response = race.response
+            response, refusal = race.response, race.refusal
         self._call_off(race)
+        if refusal is not None:
+            raise refusal
         if response is None:
             raise error
         self.won += 1
@@ -230,6 +241,11 @@ class Hedging:
             rivals = tuple(race.rivals)
         for attempt in rivals:
             attempt.cancel()
+
+
+def _is_answer(error: grpc.RpcError) -> bool:
+    call: Any = error
+    return call.code() not in NO_ANSWER
 
 
 def _take(attempt: Any) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from plexus.contract.reader import ContractError, workload_of
+from plexus.contract.reader import ContractError, load, workload_of
 from plexus.policy.v1 import policy_pb2 as policy
 
 if TYPE_CHECKING:
@@ -21,6 +21,13 @@ class ErrorEnum(Protocol):
     @property
     def DESCRIPTOR(self) -> Any:
         """The enum's descriptor."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """An enum known by its descriptor alone."""
+
+    DESCRIPTOR: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,23 @@ def reasons(descriptor: EnumDescriptor) -> dict[int, Reason]:
     domain = _domain(descriptor)
     return {
         value.number: _reason(value, prefix, domain) for value in descriptor.values if value.number
+    }
+
+
+def find(domain: str, name: str) -> tuple[ErrorEnum, int]:
+    """The enum and the number of a reason, by who gives it and its name; else ContractError."""
+    try:
+        return _by_name()[domain, name]
+    except KeyError:
+        raise ContractError(f"no contract has the reason {name} of {domain}") from None
+
+
+@cache
+def _by_name() -> dict[tuple[str, str], tuple[ErrorEnum, int]]:
+    return {
+        (known.domain, known.name): (_Described(enum), number)
+        for enum in load().error_enums
+        for number, known in reasons(enum).items()
     }
 
 
