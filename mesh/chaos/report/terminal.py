@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mesh.chaos.matrix import Matrix, Row, tell
+from mesh.chaos.matrix import Matrix, Row
 from mesh.chaos.model import Cell, Effect
 from mesh.chaos.report.outcome import Outcome
 
@@ -77,8 +77,9 @@ def _group(row: Row, columns: Sequence[str]) -> Text:
     if not cells:
         return Text("·", style="dim")
     if "." not in cells[0].method:
-        told = f"{SIGNS[cells[0].seen]} {tell(cells[0])}"
-        return Text(told, style=_STYLES[cells[0].seen])
+        cell = cells[0]
+        took = f"{cell.numbers['fails_in_ms']:.0f} ms" if cell.seen is Effect.FAILS else ""
+        return Text(f"{SIGNS[cell.seen]}{took}", style=_STYLES[cells[0].seen])
     return _counted(cells)
 
 
