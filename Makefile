@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/clients/python
 # Bytes and dates in output do not depend on whose machine this is.
 export PYTHONUTF8 := 1
 
-.PHONY: help setup lock generate reference check format test demo up down bench clean
+.PHONY: help setup lock generate reference check format test demo up down chaos chaos-quick chaos-soak bench clean
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,15 @@ up: $(READY) ## start the platform on this machine
 
 down: $(READY) ## stop it
 	@$(BIN)/plexus down
+
+chaos: $(READY) ## break everything the contracts declare, and hold them to it: 20 minutes
+	@$(BIN)/plexus chaos run all
+
+chaos-quick: $(READY) ## the part of it that CI runs: 8 minutes at most
+	@$(BIN)/plexus chaos run all --subset
+
+chaos-soak: $(READY) ## storms for hours, seed after seed; prints the seed of a failure
+	@$(BIN)/plexus chaos soak
 
 bench: $(READY) ## measure import, start and stores; results in build/bench
 	@$(BIN)/python -m bench

@@ -58,7 +58,9 @@ SEARCHES: list[tuple[Json, set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("criteria", "expected"), SEARCHES, ids=str)
+@pytest.mark.parametrize(
+    ("criteria", "expected"), SEARCHES, ids=[str(criteria) for criteria, _ in SEARCHES]
+)
 def test_a_search_finds_those_that_fit_every_criterion(
     local_records: RecordsServer, criteria: Json, expected: set[str]
 ) -> None:
