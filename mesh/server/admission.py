@@ -31,13 +31,18 @@ _CLASSES: Final = len(Criticality)
 
 
 class Pace:
-    """How long a method's calls take of this server's own time when it is at ease. 0: not known."""
+    """How long a method's calls take of this server's own time when it is at ease. 0: not known.
 
-    __slots__ = ("tolerated", "usual")
+    *at_work* and *waiting* count its calls now.
+    """
+
+    __slots__ = ("at_work", "tolerated", "usual", "waiting")
 
     def __init__(self) -> None:
         self.usual = 0.0
         self.tolerated = inf
+        self.at_work = 0
+        self.waiting = 0
 
     def learn(self, seconds: float) -> None:
         """Note a call that had the server nearly to itself."""
@@ -98,7 +103,7 @@ class Limit:
         if slowness > 1 and peak * 2 >= before:
             self._never_slow &= slowness == _UNKNOWN
             self._exact *= max(_STEEPEST, 1 / slowness)
-        elif slowness <= 1 and peak >= before - reserved(before):
+        elif slowness <= 1 and peak >= min(before - reserved(before), share_of_one(before)):
             self._exact += self._exact if self._never_slow else max(1.0, self._exact / 16)
         self._exact = min(max(self._exact, self._least), self._most)
         self.value = int(self._exact)
@@ -113,13 +118,19 @@ def reserved(limit: int) -> int:
     return max(1, round(limit * meaning.VITAL_SHARE))
 
 
+def share_of_one(limit: int) -> int:
+    """How many of *limit* places one method may have: when it hangs, the others go on."""
+    return limit - int(limit * meaning.OTHERS_SHARE)
+
+
 class Waiter:
     """A call in the queue. *patience* is how long it may wait; *admitted* is None until that is settled."""
 
-    __slots__ = ("_gate", "admitted", "criticality", "patience")
+    __slots__ = ("_gate", "admitted", "criticality", "pace", "patience")
 
-    def __init__(self, criticality: int, patience: float) -> None:
+    def __init__(self, criticality: int, pace: Pace, patience: float) -> None:
         self.criticality = criticality
+        self.pace = pace
         self.patience = patience
         self.admitted: bool | None = None
         self._gate = threading.Lock()
@@ -155,6 +166,7 @@ class Admission:
         self._lock = threading.Lock()
         self._queue: list[deque[Waiter]] = [deque() for _ in range(_CLASSES)]
         self._rooms = [0] * _CLASSES
+        self._share = 0
         self._stands_since = 0.0
         self._left_at = 0.0
         self._pause = 0.0
@@ -172,22 +184,22 @@ class Admission:
         """How many may be at work now."""
         return self._limit.value
 
-    def arrive(self, criticality: int, left: float) -> Waiter | bool:
+    def arrive(self, criticality: int, pace: Pace, left: float) -> Waiter | bool:
         """Ask for a place with *left* seconds to the deadline: had, refused, or to be waited for."""
         with self._lock:
-            if self.at_work < self._rooms[criticality]:
+            if self.at_work < self._rooms[criticality] and pace.at_work < self._share:
                 self.at_work += 1
+                pace.at_work += 1
                 self.admitted[criticality] += 1
                 return True
-            return self._line_up(criticality, left) or self._refuse(criticality)
+            return self._line_up(criticality, pace, left) or self._refuse(criticality)
 
     def give_up(self, waiter: Waiter) -> bool:
         """Wait no longer. True when a place was had in the same instant: it must be left."""
         with self._lock:
             if waiter.admitted is None:
                 self._queue[waiter.criticality].remove(waiter)
-                self.waiting -= 1
-                waiter.settle(self._refuse(waiter.criticality))
+                self._send_away(waiter)
             return bool(waiter.admitted)
 
     def leave(self, pace: Pace, began: float, waited: float, *, answered: bool) -> None:
@@ -196,12 +208,12 @@ class Admission:
         with self._lock:
             if self._limit.note(pace, began, now, waited, self.at_work, answered=answered):
                 self._make_room()
-            self._vacate(now)
+            self._vacate(pace, now)
 
-    def leave_unmeasured(self) -> None:
+    def leave_unmeasured(self, pace: Pace) -> None:
         """Give the place back without having worked."""
         with self._lock:
-            self._vacate(self.clock())
+            self._vacate(pace, self.clock())
 
     def begin_stream(self, criticality: int) -> bool:
         """Count a stream in; False when there are too many. Exports leave half of them to feeds."""
@@ -217,10 +229,12 @@ class Admission:
         with self._lock:
             self.streams -= 1
 
-    def _line_up(self, criticality: int, left: float) -> Waiter | None:
+    def _line_up(self, criticality: int, pace: Pace, left: float) -> Waiter | None:
         ahead = sum(len(self._queue[rank]) for rank in range(criticality + 1))
         # The first in line is never refused by the estimate: an old one would never be corrected.
         if left <= 0 or left <= ahead * self._pause:
+            return None
+        if pace.waiting >= share_of_one(self._length):
             return None
         if self.waiting >= self._length and not self._evict(criticality):
             return None
@@ -229,9 +243,10 @@ class Admission:
             self._stands_since = now
         stands = now - self._stands_since > meaning.QUEUE_BURST
         patience = meaning.QUEUE_PATIENCE if stands else meaning.QUEUE_BURST
-        waiter = Waiter(criticality, min(left, patience))
+        waiter = Waiter(criticality, pace, min(left, patience))
         self._queue[criticality].append(waiter)
         self.waiting += 1
+        pace.waiting += 1
         self.queued[criticality] += 1
         return waiter
 
@@ -239,17 +254,22 @@ class Admission:
         """Send the last of the least critical away, if it is less critical than *criticality*."""
         for rank in range(_CLASSES - 1, criticality, -1):
             if self._queue[rank]:
-                self.waiting -= 1
-                self._queue[rank].pop().settle(self._refuse(rank))
+                self._send_away(self._queue[rank].pop())
                 return True
         return False
+
+    def _send_away(self, waiter: Waiter) -> None:
+        self.waiting -= 1
+        waiter.pace.waiting -= 1
+        waiter.settle(self._refuse(waiter.criticality))
 
     def _refuse(self, criticality: int) -> bool:
         self.shed[criticality] += 1
         return False
 
-    def _vacate(self, now: float) -> None:
+    def _vacate(self, pace: Pace, now: float) -> None:
         self.at_work -= 1
+        pace.at_work -= 1
         if self.waiting:
             self._pause += _SMOOTHING * (now - max(self._left_at, self._stands_since) - self._pause)
             self._let_in()
@@ -257,13 +277,23 @@ class Admission:
 
     def _let_in(self) -> None:
         for rank, queue in enumerate(self._queue):
-            while queue and self.at_work < self._rooms[rank]:
-                self.at_work += 1
-                self.waiting -= 1
-                self.admitted[rank] += 1
-                queue.popleft().settle(True)
+            for waiter in tuple(queue):
+                if self.at_work >= self._rooms[rank]:
+                    break
+                if waiter.pace.at_work < self._share:
+                    queue.remove(waiter)
+                    self._let_one_in(waiter)
+
+    def _let_one_in(self, waiter: Waiter) -> None:
+        self.at_work += 1
+        self.waiting -= 1
+        waiter.pace.at_work += 1
+        waiter.pace.waiting -= 1
+        self.admitted[waiter.criticality] += 1
+        waiter.settle(True)
 
     def _make_room(self) -> None:
         limit = self._limit.value
+        self._share = share_of_one(limit)
         self._rooms = [limit - reserved(limit)] * _CLASSES
         self._rooms[Criticality.VITAL] = limit

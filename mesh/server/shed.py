@@ -26,13 +26,13 @@ def shed(method: Method, parts: Parts, proceed: Handle) -> Handle:
     arrive, leave, clock, pace = admission.arrive, admission.leave, admission.clock, Pace()
 
     def enter(incoming: Incoming) -> None:
-        place = arrive(criticality, incoming.work.remaining())
+        place = arrive(criticality, pace, incoming.work.remaining())
         if place is True:
             return
         if place is False or not ((place.wait() and place.admitted) or admission.give_up(place)):
             raise _overload()
         if not incoming.context.is_active():
-            admission.leave_unmeasured()
+            admission.leave_unmeasured(pace)
             raise _overload()
 
     def handle(incoming: Incoming) -> Any:
@@ -54,7 +54,7 @@ def shed(method: Method, parts: Parts, proceed: Handle) -> Handle:
         except BaseException:
             admission.end_stream()
             raise
-        admission.leave_unmeasured()
+        admission.leave_unmeasured(pace)
 
     def feed(incoming: Incoming) -> Iterator[Any]:
         start(incoming)

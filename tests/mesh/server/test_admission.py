@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mesh import meaning
-from mesh.server.admission import Admission, Limit, Pace, Waiter, reserved
+from mesh.server.admission import Admission, Limit, Pace, Waiter, reserved, share_of_one
 from observability.metrics import AdmissionMetrics
 from plexus.contract import Criticality
 
@@ -38,11 +38,11 @@ def door(limit: int, queue: int = 4, streams: int = 4, clock: Clock | None = Non
 def fill(admission: Admission) -> None:
     """Take every place there is."""
     while admission.at_work < admission.limit:
-        assert admission.arrive(VITAL, FOREVER) is True
+        assert admission.arrive(VITAL, Pace(), FOREVER) is True
 
 
 def waiter(admission: Admission, criticality: Criticality, left: float = FOREVER) -> Waiter:
-    place = admission.arrive(criticality, left)
+    place = admission.arrive(criticality, Pace(), left)
     assert isinstance(place, Waiter)
     return place
 
@@ -50,12 +50,12 @@ def waiter(admission: Admission, criticality: Criticality, left: float = FOREVER
 @pytest.mark.parametrize("limit", [2, 4, 10, 64])
 def test_some_places_are_only_for_vital_calls(limit: int) -> None:
     admission = door(limit, queue=0)
-    asked = [admission.arrive(ROUTINE, FOREVER) for _ in range(limit)]
+    asked = [admission.arrive(ROUTINE, Pace(), FOREVER) for _ in range(limit)]
     assert asked.count(True) == limit - reserved(limit) < limit
-    assert [admission.arrive(VITAL, FOREVER) for _ in range(reserved(limit))] == [True] * reserved(
-        limit
-    )
-    assert admission.arrive(VITAL, FOREVER) is False
+    assert [admission.arrive(VITAL, Pace(), FOREVER) for _ in range(reserved(limit))] == [
+        True
+    ] * reserved(limit)
+    assert admission.arrive(VITAL, Pace(), FOREVER) is False
     assert admission.at_work == limit
 
 
@@ -77,7 +77,7 @@ def test_when_the_queue_is_full_the_least_critical_goes(
     admission = door(4, queue=len(waiting))
     fill(admission)
     queue = [waiter(admission, criticality) for criticality in waiting]
-    place = admission.arrive(arrives, FOREVER)
+    place = admission.arrive(arrives, Pace(), FOREVER)
     if evicted is None:
         assert place is False
         assert all(each.admitted is None for each in queue)
@@ -95,7 +95,7 @@ def test_a_free_place_goes_to_the_most_critical_and_among_equals_to_the_first() 
     queue = [waiter(admission, criticality) for criticality in order]
     seen: list[int] = []
     for _ in range(12):
-        admission.leave_unmeasured()
+        admission.leave_unmeasured(Pace())
         seen += [n for n, each in enumerate(queue) if each.admitted and n not in seen]
     assert seen == [2, 4, 1, 3, 0]
 
@@ -119,14 +119,14 @@ def test_a_call_whose_time_would_pass_in_the_queue_is_refused_at_once() -> None:
         waiter(admission, ROUTINE)
     for _ in range(40):
         clock.now += 0.1
-        admission.leave_unmeasured()
+        admission.leave_unmeasured(Pace())
     fill(admission)
     # Twenty-odd wait, and one is let in every tenth of a second.
-    assert admission.arrive(ROUTINE, 1.0) is False
-    assert isinstance(admission.arrive(ROUTINE, 5.0), Waiter)
+    assert admission.arrive(ROUTINE, Pace(), 1.0) is False
+    assert isinstance(admission.arrive(ROUTINE, Pace(), 5.0), Waiter)
     # A vital call has nobody before it.
-    assert isinstance(admission.arrive(VITAL, 0.2), Waiter)
-    assert admission.arrive(VITAL, 0.0) is False
+    assert isinstance(admission.arrive(VITAL, Pace(), 0.2), Waiter)
+    assert admission.arrive(VITAL, Pace(), 0.0) is False
 
 
 def test_who_gives_up_is_counted_as_refused_unless_he_was_let_in_in_the_same_instant() -> None:
@@ -134,7 +134,7 @@ def test_who_gives_up_is_counted_as_refused_unless_he_was_let_in_in_the_same_ins
     fill(admission)
     late, lucky = waiter(admission, ROUTINE), waiter(admission, VITAL)
     assert admission.give_up(late) is False
-    admission.leave_unmeasured()
+    admission.leave_unmeasured(Pace())
     assert admission.give_up(lucky) is True
     assert (admission.waiting, admission.at_work, admission.shed[ROUTINE]) == (0, 4, 1)
 
@@ -165,7 +165,10 @@ class Station:
 
 @dataclass
 class Simulation:
-    """Arrivals at a steady rate, a door, a station behind it. *ended* is (criticality, seconds)."""
+    """Arrivals at a steady rate, a door, a station behind it. *ended* is (criticality, seconds).
+
+    There is one method of each criticality.
+    """
 
     admission: Admission
     clock: Clock
@@ -173,7 +176,7 @@ class Simulation:
     random: Random
     mix: tuple[Criticality, ...] = (ROUTINE,)
     waited: float = 0.0
-    pace: Pace = field(default_factory=Pace)
+    paces: dict[Criticality, Pace] = field(default_factory=lambda: defaultdict(Pace))
     ended: list[tuple[Criticality, float]] = field(default_factory=list)
     refused: Counter[Criticality] = field(default_factory=Counter)
     arrived: Counter[Criticality] = field(default_factory=Counter)
@@ -197,7 +200,7 @@ class Simulation:
 
     def _arrive(self, criticality: Criticality) -> None:
         self.arrived[criticality] += 1
-        place = self.admission.arrive(criticality, FOREVER)
+        place = self.admission.arrive(criticality, self.paces[criticality], FOREVER)
         call = [criticality, self.clock.now, place]
         if place is True:
             self._begin(call)
@@ -217,7 +220,7 @@ class Simulation:
     def _leave(self, done: Any) -> None:
         criticality, arrived, began = done
         self.ended.append((criticality, self.clock.now - arrived))
-        self.admission.leave(self.pace, began, self.waited, answered=True)
+        self.admission.leave(self.paces[criticality], began, self.waited, answered=True)
         self._look()
 
     def _expire(self, call: Any) -> None:
@@ -266,7 +269,7 @@ def test_under_overload_the_limit_finds_what_the_server_can_do_and_stays_there(c
     # However long it lasts: being slow must not become the normal.
     run.run(rate=capacity * 3, seconds=6000 / capacity)
     assert crews <= run.admission.limit <= crews * 2 + 1
-    assert run.pace.usual == pytest.approx(0.01, rel=0.2)
+    assert run.paces[ROUTINE].usual == pytest.approx(0.01, rel=0.2)
 
 
 def test_a_server_that_starts_into_an_overload_finds_its_limit_too() -> None:
@@ -280,7 +283,7 @@ def test_a_server_that_has_really_become_slower_learns_its_new_pace() -> None:
     run.run(rate=1000, seconds=5)
     run.station.seconds = 0.1
     run.run(rate=200, seconds=10)
-    assert run.pace.usual == pytest.approx(0.1, rel=0.2)
+    assert run.paces[ROUTINE].usual == pytest.approx(0.1, rel=0.2)
     assert run.admission.limit >= 20
 
 
@@ -350,7 +353,7 @@ def test_the_counts_are_there_to_be_scraped() -> None:
     AdmissionMetrics(admission, {each.value: each.name.lower() for each in Criticality}, registry)
     fill(admission)
     waiter(admission, ROUTINE)
-    admission.arrive(SHEDDABLE, FOREVER)
+    admission.arrive(SHEDDABLE, Pace(), FOREVER)
 
     def read(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(f"rpc_server_admission_{name}", labels)
@@ -359,3 +362,21 @@ def test_the_counts_are_there_to_be_scraped() -> None:
     assert read("admitted_total", criticality="vital") == 4
     assert read("queued_total", criticality="routine") == 1
     assert read("shed_total", criticality="sheddable") == 1
+
+
+@pytest.mark.parametrize("limit", [4, 16, 64])
+def test_a_method_that_hangs_leaves_places_to_the_others(limit: int) -> None:
+    admission = Admission(Limit(limit, limit, limit), queue=8)
+    hanging, others = Pace(), Pace()
+    asked = [admission.arrive(VITAL, hanging, FOREVER) for _ in range(2 * limit + 16)]
+    assert asked.count(True) == share_of_one(limit) < limit
+    # Nor does it fill the queue.
+    assert admission.waiting == share_of_one(8)
+    for _ in range(3):
+        assert admission.arrive(VITAL, others, FOREVER) is True
+        admission.leave_unmeasured(others)
+    # Its own waiters come in when one of its places is left, in order.
+    first = next(place for place in asked if isinstance(place, Waiter))
+    admission.leave_unmeasured(hanging)
+    assert first.admitted
+    assert hanging.at_work == share_of_one(limit)
