@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 
+from plexus.client import Inbound, working
 from plexus.client.breaker import Breaker
 from plexus.errors import DependencyUnavailable, PlexusError, from_rpc
-from tests.client.remote import GET_PATIENT, PATIENT, empty, failing, records_of, remote
+from tests.client.remote import CONTRACT, GET_PATIENT, PATIENT, empty, failing, records_of, remote
 
 
 def attempt(stub: object) -> str:
@@ -96,6 +98,33 @@ def test_half_open_lets_exactly_one_probe_through_among_a_hundred_callers() -> N
         assert server.calls - before == 1
         # The probe closed it.
         assert attempt(stub) == "ok"
+
+
+def test_who_can_do_without_does_not_wait_for_the_probe() -> None:
+    release, healthy = threading.Event(), threading.Event()
+
+    def answer(_: bytes, context: grpc.ServicerContext) -> bytes:
+        if not healthy.is_set():
+            context.abort(grpc.StatusCode.INTERNAL, "")
+        release.wait(5)
+        return b""
+
+    method = CONTRACT.method("plexus.scheduling.v1.SchedulingService/BookAppointment")
+    work = Inbound(
+        name=method.path, method=method, calls=method.calls, deadline=time.monotonic() + 60
+    )
+    with remote(answer) as server, server.channel(breaker_failures=1, breaker_seconds=0) as opened:
+        stub = records_of(opened)
+        with working(work):
+            assert attempt(stub) == "Internal"
+            healthy.set()
+            # The probe hangs at the server, and the callers have long gone on.
+            assert [attempt(stub) for _ in range(3)] == ["DependencyUnavailable"] * 3
+            release.set()
+            deadline = time.monotonic() + 5
+            while attempt(stub) != "ok":
+                assert time.monotonic() < deadline
+    assert server.calls >= 3
 
 
 def test_a_cancelled_probe_leaves_it_open_and_free_for_the_next_probe() -> None:

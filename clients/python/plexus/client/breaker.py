@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import pybreaker
 
+from plexus.client.inbound import inbound
 from plexus.client.outgoing import Outgoing, Parts, Send
-from plexus.contract import Method
+from plexus.contract import Method, Need
 from plexus.errors import Fault, PlexusError, from_fault
 from plexus.type.v1.errors_pb2 import PlatformError
 
@@ -137,6 +139,18 @@ def breaker(method: Method, parts: Parts, proceed: Send) -> Send:
     def probe(out: Outgoing) -> Any:
         if not guard.admit_probe():
             raise guard.refusal()
+        if method.read_only and _is_optional(method):
+            # Who can do without the answer does not wait to learn whether there is one.
+            threading.Thread(target=attempt, args=(out,), name="probe", daemon=True).start()
+            raise guard.refusal()
+        return settled(out)
+
+    def attempt(out: Outgoing) -> None:
+        # The breaker keeps what it learns; there is nobody else to tell.
+        with suppress(PlexusError):
+            settled(out)
+
+    def settled(out: Outgoing) -> Any:
         failure: PlexusError | None = None
         try:
             return proceed(out)
@@ -147,6 +161,12 @@ def breaker(method: Method, parts: Parts, proceed: Send) -> Send:
             guard.settle(failure)
 
     return send
+
+
+def _is_optional(method: Method) -> bool:
+    work = inbound()
+    call = work.calls.get(method.path) if work else None
+    return call is not None and call.need is Need.OPTIONAL
 
 
 def _outcome(failure: PlexusError | None) -> None:
