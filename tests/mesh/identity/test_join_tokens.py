@@ -12,7 +12,7 @@ import pytest
 from mesh.identity.join import JoinTokenError, mint, secret_at, verify
 
 SECRET = b"0" * 32
-GOOD = mint(SECRET, "records", "records-1", lifetime=60)
+GOOD = mint(SECRET, "records", "records-1", lifetime=86400)
 FORGED = urlsafe_b64encode(b'{"workload":"operator","name":"x","expires":9e9}').decode()
 
 

@@ -40,7 +40,7 @@ def test_a_fault_shows_and_is_gone_when_it_is_lifted(
     if kind is Kind.DISK_FULL and not broken.has_small_disk:
         pytest.skip("this process may not mount a small disk")
     with broken.by(kind, target, **parameters):
-        assert broken.caller.call(*call) == outcome
+        until(lambda: broken.caller.call(*call) == outcome, f"{kind} shows as {outcome}")
     broken.await_healthy()
 
 
