@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from mesh.chaos.model import Observation
+from mesh.chaos.model import FAILURES, Observation
 from mesh.chaos.samples import (
     NothingThere,
     Sample,
@@ -65,12 +65,20 @@ class Caller:
     def prepare(self, sample: Sample, chance: Random, see: See | None = None) -> Variables:
         """What the sample needs beforehand, done; its variables. CannotPrepare.
 
-        Where nobody is to *see* how the calls go, one that fails is made again.
+        Where nobody is to *see* how the calls go, one that fails is made again, and after one that is
+        refused, because somebody else had the slot, all of it is done anew.
         """
-        variables = fresh(chance)
         patience = _PATIENCE if see is None else 0.0
-        variables.update(self._follow(sample.prepare, variables, chance, see, patience))
-        return variables
+        until = time.monotonic() + patience
+        while True:
+            variables = fresh(chance)
+            try:
+                variables.update(self._follow(sample.prepare, variables, chance, see, patience))
+            except CannotPrepare:
+                if time.monotonic() >= until:
+                    raise
+            else:
+                return variables
 
     def follow(self, steps: Sequence[Step], variables: Variables, chance: Random) -> Variables:
         """Do *steps*, waiting where they wait; the variables they keep. CannotPrepare."""
@@ -148,7 +156,8 @@ class Caller:
             if response is not None and (not step.until or is_done(step, response)):
                 return response
             waited = time.monotonic() - began
-            if response is None and waited > patience:
+            refused = response is None and observed.outcome not in FAILURES
+            if response is None and (refused or waited > patience):
                 raise CannotPrepare(f"{step.call} fails with {observed.reason}")
             if waited > _PATIENCE:
                 raise CannotPrepare(f"{step.call} waits in vain for {step.until}")
