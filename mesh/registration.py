@@ -90,7 +90,7 @@ class Registration:
         deadline = contract.load().method(_METHOD).deadline
         pause = meaning.RECONNECT_FIRST
         while not self._closed.is_set():
-            lease = _Lease(self._describe, self._changed, self._closed)
+            lease = _Lease(self._describe, lambda: self._state, self._changed, self._closed)
             try:
                 with self._channel() as channel:
                     stub = RegistryServiceStub(channel)
@@ -131,10 +131,12 @@ class _Lease:
     def __init__(
         self,
         describe: Callable[[], Replica],
+        announced: Callable[[], ReplicaState.ValueType | None],
         changed: threading.Condition,
         closed: threading.Event,
     ) -> None:
         self._describe = describe
+        self._announced = announced
         self._changed = changed
         self._closed = closed
         self._ended = False
@@ -169,4 +171,5 @@ class _Lease:
         return self._ended or self._closed.is_set()
 
     def _is_news(self, sent: Replica) -> bool:
-        return self._describe().state != sent.state
+        announced = self._announced()
+        return announced is not None and announced != sent.state
