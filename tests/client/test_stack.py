@@ -75,7 +75,8 @@ def test_every_call_carries_the_shortest_of_its_deadlines(
     (seen,) = server.remaining
     assert seen is not None
     # Generous below: the machine may be busy between sending and looking.
-    assert most - 0.25 < seen <= most
+    # gRPC counts in whole milliseconds.
+    assert most - 0.25 < seen <= most + 0.002
 
 
 def test_a_call_without_time_left_is_not_made() -> None:

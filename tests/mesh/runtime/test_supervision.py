@@ -118,6 +118,12 @@ def test_a_second_runtime_leaves_the_first_alone(sleepers: Sleepers) -> None:
 def test_no_process_outlives_a_runtime_that_is_killed(tmp_path: Path) -> None:
     with asleep(tmp_path) as (sleepers, process):
         children = [Born.of(pid) for pid in sleepers.pids().values()]
+        # A process asks Linux to be killed with its parent, and then begins to watch it.
+        watches = [Path(f"/proc/{child.pid}/task") for child in children]
+        eventually(
+            lambda: all(not each.exists() or len(list(each.iterdir())) > 1 for each in watches),
+            "every child watches",
+        )
         # One that is stopped can watch nothing and be told nothing but SIGKILL.
         sleepers.platform.signal("records-1", signal.SIGSTOP)
         process.kill()
