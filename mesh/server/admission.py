@@ -36,9 +36,10 @@ class Pace:
     *at_work* and *waiting* count its calls now.
     """
 
-    __slots__ = ("at_work", "tolerated", "usual", "waiting")
+    __slots__ = ("at_work", "criticality", "tolerated", "usual", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, criticality: int) -> None:
+        self.criticality = criticality
         self.usual = 0.0
         self.tolerated = inf
         self.at_work = 0
@@ -126,10 +127,9 @@ def share_of_one(limit: int) -> int:
 class Waiter:
     """A call in the queue. *patience* is how long it may wait; *admitted* is None until that is settled."""
 
-    __slots__ = ("_gate", "admitted", "criticality", "pace", "patience")
+    __slots__ = ("_gate", "admitted", "pace", "patience")
 
-    def __init__(self, criticality: int, pace: Pace, patience: float) -> None:
-        self.criticality = criticality
+    def __init__(self, pace: Pace, patience: float) -> None:
         self.pace = pace
         self.patience = patience
         self.admitted: bool | None = None
@@ -165,8 +165,6 @@ class Admission:
         self._most_streams = streams
         self._lock = threading.Lock()
         self._queue: list[deque[Waiter]] = [deque() for _ in range(_CLASSES)]
-        self._rooms = [0] * _CLASSES
-        self._share = 0
         self._stands_since = 0.0
         self._left_at = 0.0
         self._pause = 0.0
@@ -177,6 +175,7 @@ class Admission:
         self.admitted = [0] * _CLASSES
         self.queued = [0] * _CLASSES
         self.shed = [0] * _CLASSES
+        self._vital = 0
         self._make_room()
 
     @property
@@ -184,21 +183,19 @@ class Admission:
         """How many may be at work now."""
         return self._limit.value
 
-    def arrive(self, criticality: int, pace: Pace, left: float) -> Waiter | bool:
+    def arrive(self, pace: Pace, left: float) -> Waiter | bool:
         """Ask for a place with *left* seconds to the deadline: had, refused, or to be waited for."""
         with self._lock:
-            if self.at_work < self._rooms[criticality] and pace.at_work < self._share:
-                self.at_work += 1
-                pace.at_work += 1
-                self.admitted[criticality] += 1
+            if self._has_room(pace.criticality) and pace.at_work < self._share:
+                self._begin(pace)
                 return True
-            return self._line_up(criticality, pace, left) or self._refuse(criticality)
+            return self._line_up(pace, left) or self._refuse(pace.criticality)
 
     def give_up(self, waiter: Waiter) -> bool:
         """Wait no longer. True when a place was had in the same instant: it must be left."""
         with self._lock:
             if waiter.admitted is None:
-                self._queue[waiter.criticality].remove(waiter)
+                self._queue[waiter.pace.criticality].remove(waiter)
                 self._send_away(waiter)
             return bool(waiter.admitted)
 
@@ -229,7 +226,20 @@ class Admission:
         with self._lock:
             self.streams -= 1
 
-    def _line_up(self, criticality: int, pace: Pace, left: float) -> Waiter | None:
+    def _has_room(self, criticality: int) -> bool:
+        if criticality == Criticality.VITAL:
+            return self.at_work < self._all
+        # Vital calls fill the places kept for them first: those that hang keep nobody else out.
+        return self.at_work < self._all - max(0, self._kept - self._vital)
+
+    def _begin(self, pace: Pace) -> None:
+        self.at_work += 1
+        self._vital += pace.criticality == Criticality.VITAL
+        pace.at_work += 1
+        self.admitted[pace.criticality] += 1
+
+    def _line_up(self, pace: Pace, left: float) -> Waiter | None:
+        criticality = pace.criticality
         ahead = sum(len(self._queue[rank]) for rank in range(criticality + 1))
         # The first in line is never refused by the estimate: an old one would never be corrected.
         if left <= 0 or left <= ahead * self._pause:
@@ -243,7 +253,7 @@ class Admission:
             self._stands_since = now
         stands = now - self._stands_since > meaning.QUEUE_BURST
         patience = meaning.QUEUE_PATIENCE if stands else meaning.QUEUE_BURST
-        waiter = Waiter(criticality, pace, min(left, patience))
+        waiter = Waiter(pace, min(left, patience))
         self._queue[criticality].append(waiter)
         self.waiting += 1
         pace.waiting += 1
@@ -261,7 +271,7 @@ class Admission:
     def _send_away(self, waiter: Waiter) -> None:
         self.waiting -= 1
         waiter.pace.waiting -= 1
-        waiter.settle(self._refuse(waiter.criticality))
+        waiter.settle(self._refuse(waiter.pace.criticality))
 
     def _refuse(self, criticality: int) -> bool:
         self.shed[criticality] += 1
@@ -269,6 +279,7 @@ class Admission:
 
     def _vacate(self, pace: Pace, now: float) -> None:
         self.at_work -= 1
+        self._vital -= pace.criticality == Criticality.VITAL
         pace.at_work -= 1
         if self.waiting:
             self._pause += _SMOOTHING * (now - max(self._left_at, self._stands_since) - self._pause)
@@ -278,22 +289,19 @@ class Admission:
     def _let_in(self) -> None:
         for rank, queue in enumerate(self._queue):
             for waiter in tuple(queue):
-                if self.at_work >= self._rooms[rank]:
+                if not self._has_room(rank):
                     break
                 if waiter.pace.at_work < self._share:
                     queue.remove(waiter)
                     self._let_one_in(waiter)
 
     def _let_one_in(self, waiter: Waiter) -> None:
-        self.at_work += 1
+        self._begin(waiter.pace)
         self.waiting -= 1
-        waiter.pace.at_work += 1
         waiter.pace.waiting -= 1
-        self.admitted[waiter.criticality] += 1
         waiter.settle(True)
 
     def _make_room(self) -> None:
-        limit = self._limit.value
-        self._share = share_of_one(limit)
-        self._rooms = [limit - reserved(limit)] * _CLASSES
-        self._rooms[Criticality.VITAL] = limit
+        self._all = self._limit.value
+        self._kept = reserved(self._all)
+        self._share = share_of_one(self._all)

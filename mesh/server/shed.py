@@ -23,10 +23,15 @@ def shed(method: Method, parts: Parts, proceed: Handle) -> Handle:
     if admission is None:
         return proceed
     criticality = method.criticality
-    arrive, leave, clock, pace = admission.arrive, admission.leave, admission.clock, Pace()
+    arrive, leave, clock, pace = (
+        admission.arrive,
+        admission.leave,
+        admission.clock,
+        Pace(criticality),
+    )
 
     def enter(incoming: Incoming) -> None:
-        place = arrive(criticality, pace, incoming.work.remaining())
+        place = arrive(pace, incoming.work.remaining())
         if place is True:
             return
         if place is False or not ((place.wait() and place.admitted) or admission.give_up(place)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -38,11 +38,11 @@ def door(limit: int, queue: int = 4, streams: int = 4, clock: Clock | None = Non
 def fill(admission: Admission) -> None:
     """Take every place there is."""
     while admission.at_work < admission.limit:
-        assert admission.arrive(VITAL, Pace(), FOREVER) is True
+        assert admission.arrive(Pace(VITAL), FOREVER) is True
 
 
 def waiter(admission: Admission, criticality: Criticality, left: float = FOREVER) -> Waiter:
-    place = admission.arrive(criticality, Pace(), left)
+    place = admission.arrive(Pace(criticality), left)
     assert isinstance(place, Waiter)
     return place
 
@@ -50,12 +50,12 @@ def waiter(admission: Admission, criticality: Criticality, left: float = FOREVER
 @pytest.mark.parametrize("limit", [2, 4, 10, 64])
 def test_some_places_are_only_for_vital_calls(limit: int) -> None:
     admission = door(limit, queue=0)
-    asked = [admission.arrive(ROUTINE, Pace(), FOREVER) for _ in range(limit)]
+    asked = [admission.arrive(Pace(ROUTINE), FOREVER) for _ in range(limit)]
     assert asked.count(True) == limit - reserved(limit) < limit
-    assert [admission.arrive(VITAL, Pace(), FOREVER) for _ in range(reserved(limit))] == [
+    assert [admission.arrive(Pace(VITAL), FOREVER) for _ in range(reserved(limit))] == [
         True
     ] * reserved(limit)
-    assert admission.arrive(VITAL, Pace(), FOREVER) is False
+    assert admission.arrive(Pace(VITAL), FOREVER) is False
     assert admission.at_work == limit
 
 
@@ -77,7 +77,7 @@ def test_when_the_queue_is_full_the_least_critical_goes(
     admission = door(4, queue=len(waiting))
     fill(admission)
     queue = [waiter(admission, criticality) for criticality in waiting]
-    place = admission.arrive(arrives, Pace(), FOREVER)
+    place = admission.arrive(Pace(arrives), FOREVER)
     if evicted is None:
         assert place is False
         assert all(each.admitted is None for each in queue)
@@ -95,7 +95,7 @@ def test_a_free_place_goes_to_the_most_critical_and_among_equals_to_the_first() 
     queue = [waiter(admission, criticality) for criticality in order]
     seen: list[int] = []
     for _ in range(12):
-        admission.leave_unmeasured(Pace())
+        admission.leave_unmeasured(Pace(VITAL))
         seen += [n for n, each in enumerate(queue) if each.admitted and n not in seen]
     assert seen == [2, 4, 1, 3, 0]
 
@@ -119,14 +119,14 @@ def test_a_call_whose_time_would_pass_in_the_queue_is_refused_at_once() -> None:
         waiter(admission, ROUTINE)
     for _ in range(40):
         clock.now += 0.1
-        admission.leave_unmeasured(Pace())
+        admission.leave_unmeasured(Pace(VITAL))
     fill(admission)
     # Twenty-odd wait, and one is let in every tenth of a second.
-    assert admission.arrive(ROUTINE, Pace(), 1.0) is False
-    assert isinstance(admission.arrive(ROUTINE, Pace(), 5.0), Waiter)
+    assert admission.arrive(Pace(ROUTINE), 1.0) is False
+    assert isinstance(admission.arrive(Pace(ROUTINE), 5.0), Waiter)
     # A vital call has nobody before it.
-    assert isinstance(admission.arrive(VITAL, Pace(), 0.2), Waiter)
-    assert admission.arrive(VITAL, Pace(), 0.0) is False
+    assert isinstance(admission.arrive(Pace(VITAL), 0.2), Waiter)
+    assert admission.arrive(Pace(VITAL), 0.0) is False
 
 
 def test_who_gives_up_is_counted_as_refused_unless_he_was_let_in_in_the_same_instant() -> None:
@@ -134,7 +134,7 @@ def test_who_gives_up_is_counted_as_refused_unless_he_was_let_in_in_the_same_ins
     fill(admission)
     late, lucky = waiter(admission, ROUTINE), waiter(admission, VITAL)
     assert admission.give_up(late) is False
-    admission.leave_unmeasured(Pace())
+    admission.leave_unmeasured(Pace(VITAL))
     assert admission.give_up(lucky) is True
     assert (admission.waiting, admission.at_work, admission.shed[ROUTINE]) == (0, 4, 1)
 
@@ -176,7 +176,9 @@ class Simulation:
     random: Random
     mix: tuple[Criticality, ...] = (ROUTINE,)
     waited: float = 0.0
-    paces: dict[Criticality, Pace] = field(default_factory=lambda: defaultdict(Pace))
+    paces: dict[Criticality, Pace] = field(
+        default_factory=lambda: {each: Pace(each) for each in Criticality}
+    )
     ended: list[tuple[Criticality, float]] = field(default_factory=list)
     refused: Counter[Criticality] = field(default_factory=Counter)
     arrived: Counter[Criticality] = field(default_factory=Counter)
@@ -200,7 +202,7 @@ class Simulation:
 
     def _arrive(self, criticality: Criticality) -> None:
         self.arrived[criticality] += 1
-        place = self.admission.arrive(criticality, self.paces[criticality], FOREVER)
+        place = self.admission.arrive(self.paces[criticality], FOREVER)
         call = [criticality, self.clock.now, place]
         if place is True:
             self._begin(call)
@@ -297,7 +299,7 @@ def test_waiting_for_a_dependency_is_no_load() -> None:
 
 
 def test_calls_that_hang_cost_the_others_no_places_while_they_are_few() -> None:
-    limit, swift, hanging = Limit(), Pace(), Pace()
+    limit, swift, hanging = Limit(), Pace(VITAL), Pace(VITAL)
     swift.learn(0.01)
     hanging.learn(0.01)
     now = 0.0
@@ -353,7 +355,7 @@ def test_the_counts_are_there_to_be_scraped() -> None:
     AdmissionMetrics(admission, {each.value: each.name.lower() for each in Criticality}, registry)
     fill(admission)
     waiter(admission, ROUTINE)
-    admission.arrive(SHEDDABLE, Pace(), FOREVER)
+    admission.arrive(Pace(SHEDDABLE), FOREVER)
 
     def read(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(f"rpc_server_admission_{name}", labels)
@@ -367,13 +369,13 @@ def test_the_counts_are_there_to_be_scraped() -> None:
 @pytest.mark.parametrize("limit", [4, 16, 64])
 def test_a_method_that_hangs_leaves_places_to_the_others(limit: int) -> None:
     admission = Admission(Limit(limit, limit, limit), queue=8)
-    hanging, others = Pace(), Pace()
-    asked = [admission.arrive(VITAL, hanging, FOREVER) for _ in range(2 * limit + 16)]
+    hanging, vital, routine = Pace(VITAL), Pace(VITAL), Pace(ROUTINE)
+    asked = [admission.arrive(hanging, FOREVER) for _ in range(2 * limit + 16)]
     assert asked.count(True) == share_of_one(limit) < limit
     # Nor does it fill the queue.
     assert admission.waiting == share_of_one(8)
-    for _ in range(3):
-        assert admission.arrive(VITAL, others, FOREVER) is True
+    for others in (vital, routine):
+        assert admission.arrive(others, FOREVER) is True
         admission.leave_unmeasured(others)
     # Its own waiters come in when one of its places is left, in order.
     first = next(place for place in asked if isinstance(place, Waiter))
