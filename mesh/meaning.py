@@ -49,8 +49,9 @@ LATENCY_TOLERANCE: Final = 1.3
 LATENCY_SLACK: Final = 0.003
 # The share of the places that only vital calls may take.
 VITAL_SHARE: Final = 0.2
-# The share of the places, and of the queue, that no single method may take: when one method hangs or
-# waits for a lock, the others go on. What all of them wait for is found out by the limit.
+# The share of the places, and of the queue, that no single method may take, nor all that write
+# together: when one hangs, or the database is locked, the others go on. What all of them wait for is
+# found out by the limit.
 OTHERS_SHARE: Final = 0.25
 # The queue takes a burst of a hundred calls, and such a burst is through within a second. When
 # it has stood for that long it is no burst, and a shorter wait is the better answer.

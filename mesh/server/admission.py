@@ -30,20 +30,32 @@ _STEEPEST: Final = 0.25
 _CLASSES: Final = len(Criticality)
 
 
+class Lane:
+    """Calls that may come to wait for the same thing, and so may not take every place.
+
+    *at_work* and *waiting* count them now.
+    """
+
+    __slots__ = ("at_work", "waiting")
+
+    def __init__(self) -> None:
+        self.at_work = 0
+        self.waiting = 0
+
+
 class Pace:
     """How long a method's calls take of this server's own time when it is at ease. 0: not known.
 
-    *at_work* and *waiting* count its calls now.
+    A method has a lane of its own unless it is given one to share.
     """
 
-    __slots__ = ("at_work", "criticality", "tolerated", "usual", "waiting")
+    __slots__ = ("criticality", "lane", "tolerated", "usual")
 
-    def __init__(self, criticality: int) -> None:
+    def __init__(self, criticality: int, lane: Lane | None = None) -> None:
         self.criticality = criticality
+        self.lane = lane or Lane()
         self.usual = 0.0
         self.tolerated = inf
-        self.at_work = 0
-        self.waiting = 0
 
     def learn(self, seconds: float) -> None:
         """Note a call that had the server nearly to itself."""
@@ -120,7 +132,7 @@ def reserved(limit: int) -> int:
 
 
 def share_of_one(limit: int) -> int:
-    """How many of *limit* places one method may have: when it hangs, the others go on."""
+    """How many of *limit* places one lane may have: when it hangs, the others go on."""
     return limit - int(limit * meaning.OTHERS_SHARE)
 
 
@@ -150,6 +162,7 @@ class Admission:
     """The door of one server. Counts are lists by criticality, to be read without a lock.
 
     *at_work* is how many calls are, *waiting* how many would like to be, *streams* how many live.
+    *writing* is the lane of all that write: they wait for one database, and readers do not.
     """
 
     def __init__(
@@ -175,6 +188,7 @@ class Admission:
         self.admitted = [0] * _CLASSES
         self.queued = [0] * _CLASSES
         self.shed = [0] * _CLASSES
+        self.writing = Lane()
         self._vital = 0
         self._make_room()
 
@@ -186,7 +200,7 @@ class Admission:
     def arrive(self, pace: Pace, left: float) -> Waiter | bool:
         """Ask for a place with *left* seconds to the deadline: had, refused, or to be waited for."""
         with self._lock:
-            if self._has_room(pace.criticality) and pace.at_work < self._share:
+            if self._has_room(pace.criticality) and pace.lane.at_work < self._share:
                 self._begin(pace)
                 return True
             return self._line_up(pace, left) or self._refuse(pace.criticality)
@@ -235,7 +249,7 @@ class Admission:
     def _begin(self, pace: Pace) -> None:
         self.at_work += 1
         self._vital += pace.criticality == Criticality.VITAL
-        pace.at_work += 1
+        pace.lane.at_work += 1
         self.admitted[pace.criticality] += 1
 
     def _line_up(self, pace: Pace, left: float) -> Waiter | None:
@@ -244,7 +258,7 @@ class Admission:
         # The first in line is never refused by the estimate: an old one would never be corrected.
         if left <= 0 or left <= ahead * self._pause:
             return None
-        if pace.waiting >= share_of_one(self._length):
+        if pace.lane.waiting >= share_of_one(self._length):
             return None
         if self.waiting >= self._length and not self._evict(criticality):
             return None
@@ -256,7 +270,7 @@ class Admission:
         waiter = Waiter(pace, min(left, patience))
         self._queue[criticality].append(waiter)
         self.waiting += 1
-        pace.waiting += 1
+        pace.lane.waiting += 1
         self.queued[criticality] += 1
         return waiter
 
@@ -270,7 +284,7 @@ class Admission:
 
     def _send_away(self, waiter: Waiter) -> None:
         self.waiting -= 1
-        waiter.pace.waiting -= 1
+        waiter.pace.lane.waiting -= 1
         waiter.settle(self._refuse(waiter.pace.criticality))
 
     def _refuse(self, criticality: int) -> bool:
@@ -280,7 +294,7 @@ class Admission:
     def _vacate(self, pace: Pace, now: float) -> None:
         self.at_work -= 1
         self._vital -= pace.criticality == Criticality.VITAL
-        pace.at_work -= 1
+        pace.lane.at_work -= 1
         if self.waiting:
             self._pause += _SMOOTHING * (now - max(self._left_at, self._stands_since) - self._pause)
             self._let_in()
@@ -291,14 +305,14 @@ class Admission:
             for waiter in tuple(queue):
                 if not self._has_room(rank):
                     break
-                if waiter.pace.at_work < self._share:
+                if waiter.pace.lane.at_work < self._share:
                     queue.remove(waiter)
                     self._let_one_in(waiter)
 
     def _let_one_in(self, waiter: Waiter) -> None:
         self._begin(waiter.pace)
         self.waiting -= 1
-        waiter.pace.waiting -= 1
+        waiter.pace.lane.waiting -= 1
         waiter.settle(True)
 
     def _make_room(self) -> None:

@@ -23,12 +23,8 @@ def shed(method: Method, parts: Parts, proceed: Handle) -> Handle:
     if admission is None:
         return proceed
     criticality = method.criticality
-    arrive, leave, clock, pace = (
-        admission.arrive,
-        admission.leave,
-        admission.clock,
-        Pace(criticality),
-    )
+    arrive, leave, clock = admission.arrive, admission.leave, admission.clock
+    pace = Pace(criticality, None if method.read_only else admission.writing)
 
     def enter(incoming: Incoming) -> None:
         place = arrive(pace, incoming.work.remaining())

@@ -117,9 +117,9 @@ def test_a_call_whose_time_would_pass_in_the_queue_is_refused_at_once() -> None:
     fill(admission)
     for _ in range(60):
         waiter(admission, ROUTINE)
-    for _ in range(40):
+    for turn in range(40):
         clock.now += 0.1
-        admission.leave_unmeasured(Pace(VITAL))
+        admission.leave_unmeasured(Pace(VITAL if turn < admission.limit else ROUTINE))
     fill(admission)
     # Twenty-odd wait, and one is let in every tenth of a second.
     assert admission.arrive(Pace(ROUTINE), 1.0) is False
@@ -367,18 +367,20 @@ def test_the_counts_are_there_to_be_scraped() -> None:
 
 
 @pytest.mark.parametrize("limit", [4, 16, 64])
-def test_a_method_that_hangs_leaves_places_to_the_others(limit: int) -> None:
+@pytest.mark.parametrize("methods", [1, 5])
+def test_what_waits_for_one_thing_leaves_places_to_the_others(limit: int, methods: int) -> None:
     admission = Admission(Limit(limit, limit, limit), queue=8)
-    hanging, vital, routine = Pace(VITAL), Pace(VITAL), Pace(ROUTINE)
-    asked = [admission.arrive(hanging, FOREVER) for _ in range(2 * limit + 16)]
+    lane = admission.writing
+    hanging = [Pace(VITAL, lane) for _ in range(methods)]
+    asked = [admission.arrive(hanging[turn % methods], FOREVER) for turn in range(2 * limit + 16)]
     assert asked.count(True) == share_of_one(limit) < limit
     # Nor does it fill the queue.
     assert admission.waiting == share_of_one(8)
-    for others in (vital, routine):
+    for others in (Pace(VITAL), Pace(ROUTINE)):
         assert admission.arrive(others, FOREVER) is True
         admission.leave_unmeasured(others)
     # Its own waiters come in when one of its places is left, in order.
     first = next(place for place in asked if isinstance(place, Waiter))
-    admission.leave_unmeasured(hanging)
+    admission.leave_unmeasured(hanging[0])
     assert first.admitted
-    assert hanging.at_work == share_of_one(limit)
+    assert lane.at_work == share_of_one(limit)
