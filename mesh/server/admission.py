@@ -2,9 +2,10 @@
 
 The limit is of the family that Netflix's concurrency-limits describes (Gradient2: latency now over
 latency without load says how much of it is waiting), with two changes. What is normal is learnt per
-method, so that a change in the mix is no overload. And it is learnt only while hardly anything runs,
+method, so that a change in the mix is no overload. It is learnt only while hardly anything runs,
 so that a lasting overload does not become the normal; a service that really has become slower falls
-to the smallest limit and learns there. The queue waits less once it has stood for a while, as
+to the smallest limit and learns there. And what is slow alone, while others are not, has a trouble of
+its own, which is no reason to let fewer in. The queue waits less once it has stood for a while, as
 in "Fail at Scale" (Maurer, ACM Queue 13/8, 2015). Times are in seconds.
 
 Nothing here blocks: who is told to wait does that at his `Waiter`.
@@ -82,7 +83,9 @@ class Limit:
         self._exact = float(first)
         self._least = least
         self._most = most
-        self._slowness: list[float] = []
+        self._slowness: dict[Lane, list[float]] = {}
+        self._before: dict[Lane, float] = {}
+        self._ended = 0
         self._peak = 0
         self._changed_at = -inf
         self._crowded_at = -inf
@@ -103,20 +106,28 @@ class Limit:
             pace.learn(own)
         if began < self._changed_at or not (answered or own > pace.tolerated):
             return False
-        self._slowness.append(own / pace.tolerated if pace.usual else _UNKNOWN)
+        slowness = own / pace.tolerated if pace.usual else _UNKNOWN
+        self._slowness.setdefault(pace.lane, []).append(slowness)
         self._peak = max(self._peak, at_work)
-        return len(self._slowness) >= meaning.LIMIT_WINDOW and self._conclude(now)
+        self._ended += 1
+        return self._ended >= meaning.LIMIT_WINDOW and self._conclude(now)
 
     def _conclude(self, now: float) -> bool:
-        # The median: a minority of calls that hang must not cost the others their places.
-        slowness = sorted(self._slowness)[len(self._slowness) // 2]
+        # Medians, of a lane's calls and of the lanes: what hangs must not cost the others their
+        # places. A lane of which nothing ended lately is as it was.
+        found = {lane: sorted(each)[len(each) // 2] for lane, each in self._slowness.items()}
+        lanes = sorted((self._before | found).values())
+        slowness = lanes[(len(lanes) - 1) // 2]
         peak, before = self._peak, self.value
-        self._slowness.clear()
-        self._peak = 0
+        self._before = found
+        self._slowness = {}
+        self._peak = self._ended = 0
         if slowness > 1 and peak * 2 >= before:
             self._never_slow &= slowness == _UNKNOWN
             self._exact *= max(_STEEPEST, 1 / slowness)
-        elif slowness <= 1 and peak >= min(before - reserved(before), share_of_one(before)):
+        elif lanes[len(lanes) // 2] <= 1 and peak >= min(
+            before - reserved(before), share_of_one(before)
+        ):
             self._exact += self._exact if self._never_slow else max(1.0, self._exact / 16)
         self._exact = min(max(self._exact, self._least), self._most)
         self.value = int(self._exact)
@@ -162,7 +173,9 @@ class Admission:
     """The door of one server. Counts are lists by criticality, to be read without a lock.
 
     *at_work* is how many calls are, *waiting* how many would like to be, *streams* how many live.
-    *writing* is the lane of all that write: they wait for one database, and readers do not.
+    *writing* is the lane of all that write: they wait for one database, and readers do not. *over*
+    is how many are at work beyond what their lanes may have since the limit fell: they are no reason
+    to keep others out.
     """
 
     def __init__(
@@ -189,6 +202,8 @@ class Admission:
         self.queued = [0] * _CLASSES
         self.shed = [0] * _CLASSES
         self.writing = Lane()
+        self.over = 0
+        self._lanes: set[Lane] = set()
         self._vital = 0
         self._make_room()
 
@@ -241,15 +256,17 @@ class Admission:
             self.streams -= 1
 
     def _has_room(self, criticality: int) -> bool:
+        at_work = self.at_work - self.over
         if criticality == Criticality.VITAL:
-            return self.at_work < self._all
+            return at_work < self._all
         # Vital calls fill the places kept for them first: those that hang keep nobody else out.
-        return self.at_work < self._all - max(0, self._kept - self._vital)
+        return at_work < self._all - max(0, self._kept - self._vital)
 
     def _begin(self, pace: Pace) -> None:
         self.at_work += 1
         self._vital += pace.criticality == Criticality.VITAL
         pace.lane.at_work += 1
+        self._lanes.add(pace.lane)
         self.admitted[pace.criticality] += 1
 
     def _line_up(self, pace: Pace, left: float) -> Waiter | None:
@@ -294,6 +311,7 @@ class Admission:
     def _vacate(self, pace: Pace, now: float) -> None:
         self.at_work -= 1
         self._vital -= pace.criticality == Criticality.VITAL
+        self.over -= pace.lane.at_work > self._share
         pace.lane.at_work -= 1
         if self.waiting:
             self._pause += _SMOOTHING * (now - max(self._left_at, self._stands_since) - self._pause)
@@ -319,3 +337,4 @@ class Admission:
         self._all = self._limit.value
         self._kept = reserved(self._all)
         self._share = share_of_one(self._all)
+        self.over = sum(max(0, lane.at_work - self._share) for lane in self._lanes)

@@ -214,7 +214,7 @@ class Simulation:
         self._look()
 
     def _begin(self, call: Any) -> None:
-        assert self.admission.at_work <= self.admission.limit
+        assert self.admission.at_work - self.admission.over <= self.admission.limit
         self.most_at_work = max(self.most_at_work, self.admission.at_work)
         ends = self.station.serve(self.clock.now) + self.waited
         self._plan(ends, "leave", (call[0], call[1], self.clock.now))
