@@ -7,7 +7,8 @@ Mistake
 ├── NotReady          replicas did not become ready in time
 ├── TargetUnknown     no process or service of that name
 ├── TraceUnknown      no span of that trace was kept
-└── HomeUnusable      the state folder cannot be used
+├── HomeUnusable      the state folder cannot be used
+└── ProgramMissing    Jaeger or Prometheus is wanted, and this machine has none
 """
 
 from __future__ import annotations
@@ -48,3 +49,7 @@ class TraceUnknown(Mistake):
 
 class HomeUnusable(Mistake):
     """The state folder cannot be used."""
+
+
+class ProgramMissing(Mistake):
+    """Jaeger or Prometheus is wanted, and this machine has none."""
