@@ -99,6 +99,11 @@ class Proxy:
         self.address = self._server.sockets[0].getsockname()[:2]
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # asyncio's server takes a cancelled handler for a mistake, and prints it.
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._forward(reader, writer)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         target = self._target()
         if self._cut or target is None:
             _reset(writer)
