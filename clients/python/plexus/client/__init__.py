@@ -2,6 +2,7 @@
 
 from plexus.client.breaker import BreakerView
 from plexus.client.channel import Channel, channel
+from plexus.client.counts import CountsView
 from plexus.client.inbound import Inbound, go_on, inbound, working
 from plexus.client.optional import optional
 from plexus.client.tuning import Tuning
@@ -9,6 +10,7 @@ from plexus.client.tuning import Tuning
 __all__ = [
     "BreakerView",
     "Channel",
+    "CountsView",
     "Inbound",
     "Tuning",
     "channel",

@@ -35,13 +35,19 @@ SICKNESS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class BreakerView:
-    """A breaker at one instant. *next_probe* is in seconds from now, 0 unless open."""
+    """A breaker at one instant. *next_probe* is in seconds from now, 0 unless open.
+
+    *openings*, *refusals* and *probes* are counted from the start.
+    """
 
     method: str
     state: str
     failures: int
     last_error: str
     next_probe: float
+    openings: int
+    refusals: int
+    probes: int
 
 
 class Breaker:
@@ -54,6 +60,9 @@ class Breaker:
         self._probe = threading.Lock()
         self._probe_at = 0.0
         self._last_error = ""
+        self._openings = 0
+        self._refusals = 0
+        self._probes = 0
 
     @property
     def is_closed(self) -> bool:
@@ -62,7 +71,10 @@ class Breaker:
 
     def admit_probe(self) -> bool:
         """Whether the caller may be the one probe; it then reports through `settle`."""
-        return time.monotonic() >= self._probe_at and self._probe.acquire(blocking=False)
+        if time.monotonic() < self._probe_at or not self._probe.acquire(blocking=False):
+            return False
+        self._probes += 1
+        return True
 
     def settle(self, failure: PlexusError | None) -> None:
         """Report how the probe went."""
@@ -92,10 +104,20 @@ class Breaker:
             state = pybreaker.STATE_HALF_OPEN
         wait = max(0.0, self._probe_at - time.monotonic()) if state == pybreaker.STATE_OPEN else 0.0
         failures = self._machine.fail_counter
-        return BreakerView(self.method, state, failures, self._last_error, wait)
+        return BreakerView(
+            method=self.method,
+            state=state,
+            failures=failures,
+            last_error=self._last_error,
+            next_probe=wait,
+            openings=self._openings,
+            refusals=self._refusals,
+            probes=self._probes,
+        )
 
     def refusal(self) -> PlexusError:
         """What a caller gets at once while the breaker is open."""
+        self._refusals += 1
         return from_fault(
             Fault(
                 PlatformError,
@@ -115,6 +137,7 @@ class Breaker:
             self._machine.call(_outcome, failure)
         except (PlexusError, pybreaker.CircuitBreakerError):
             if was_closed and not self.is_closed:
+                self._openings += 1
                 self._probe_at = time.monotonic() + self._seconds
 
 

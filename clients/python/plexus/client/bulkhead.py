@@ -18,12 +18,14 @@ def bulkhead(method: Method, parts: Parts, proceed: Send) -> Send:
     places = parts.places
     if places is None:
         return proceed
+    counts = parts.counts_of(method)
 
     def send(out: Outgoing) -> Any:
         if not (
             places.acquire(blocking=False)
             or places.acquire(timeout=(out.timeout or 0.0) * _PATIENCE)
         ):
+            counts.no_place += 1
             raise from_fault(
                 Fault(
                     PlatformError,

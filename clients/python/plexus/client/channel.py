@@ -11,6 +11,7 @@ import grpc
 from grpc.experimental import ChannelOptions
 
 from plexus.client.breaker import Breaker, BreakerView
+from plexus.client.counts import CountsView
 from plexus.client.hedge import Hedging
 from plexus.client.outgoing import Layer, Outgoing, Parts, Send
 from plexus.client.stack import STREAM, UNARY, compose
@@ -108,6 +109,10 @@ class Channel(grpc.Channel):
         found: Mapping[str, Breaker] = self._parts.breakers
         return [found[path].view() for path in sorted(found)]
 
+    def counts(self) -> list[CountsView]:
+        """What the calls of each method came to, by method."""
+        return [CountsView.of(*found) for found in sorted(self._parts.counts.items())]
+
     def unary_unary(
         self,
         method: str,
@@ -119,7 +124,7 @@ class Channel(grpc.Channel):
         stated = self._method(method)
         if stated.repeatable and self._parts.tuning.hedge_rivals:
             begin = self._raw("unary_stream", method, request_serializer, response_deserializer)
-            send = self._hedging.hedged(stated, begin)
+            send = self._hedging.hedged(stated, begin, self._parts.counts_of(stated))
         else:
             raw = self._raw("unary_unary", method, request_serializer, response_deserializer)
             send = _plainly(raw)

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import grpc
 
+from plexus.client.counts import Counts
 from plexus.client.outgoing import Outgoing, Send
 from plexus.client.tuning import Tuning
 from plexus.contract import Method
@@ -49,12 +50,13 @@ a refusal too: the service has looked at the call and said no."""
 class Patience:
     """How long a method's calls usually take: the delay after which one is late, in seconds."""
 
-    def __init__(self, floor: float, first: float) -> None:
+    def __init__(self, floor: float, first: float, counts: Counts) -> None:
         self._floor = floor
+        self.counts = counts
         self._recent: deque[float] = deque(maxlen=_WINDOW)
         self._sorted: list[float] = []
         self._lock = threading.Lock()
-        self.delay = first
+        self.delay = counts.late_after = first
 
     def learn(self, seconds: float) -> None:
         """Note how long an answered attempt took."""
@@ -68,7 +70,7 @@ class Patience:
             insort(self._sorted, seconds)
             if len(self._sorted) >= _ENOUGH:
                 late = self._sorted[int(len(self._sorted) * _QUANTILE)]
-                self.delay = max(self._floor, late)
+                self.delay = self.counts.late_after = max(self._floor, late)
         finally:
             self._lock.release()
 
@@ -78,6 +80,7 @@ class Race:
 
     __slots__ = (
         "begin",
+        "denied",
         "due",
         "ended",
         "first",
@@ -99,6 +102,7 @@ class Race:
         self.first: Any = None
         self.rivals: list[Any] = []
         self.launched = 0
+        self.denied = False
         self.running = 0
         self.response: Any = None
         self.refusal: grpc.RpcError | None = None
@@ -124,13 +128,11 @@ class Hedging:
         self._rivals: ThreadPoolExecutor | None = None
         self._tokens = tuning.hedge_start
         self._closed = False
-        self.launched = 0
-        self.won = 0
 
-    def hedged(self, method: Method, begin: Begin) -> Send:
+    def hedged(self, method: Method, begin: Begin, counts: Counts) -> Send:
         """What makes calls of *method*, hedged."""
         floor = self._tuning.hedge_floor
-        patience = Patience(floor, max(floor, method.deadline / 4))
+        patience = Patience(floor, max(floor, method.deadline / 4), counts)
         return lambda out: self._send(begin, out, patience)
 
     def close(self) -> None:
@@ -188,14 +190,21 @@ class Hedging:
                 race.due = float("inf")
                 return
             if self._tokens < 1:
+                self._deny(race)
                 return
             self._tokens -= 1
-            self.launched += 1
+            race.patience.counts.hedged += 1
             race.launched += 1
             race.running += 1
         race.due = now + race.patience.delay
         if self._rivals is not None and not self._closed:
             self._rivals.submit(self._rival, race)
+
+    def _deny(self, race: Race) -> None:
+        # It is looked at again and again, and counts once.
+        if not race.denied:
+            race.denied = True
+            race.patience.counts.over_budget += 1
 
     def _rival(self, race: Race) -> None:
         response = refusal = None
@@ -233,7 +242,7 @@ class Hedging:
             raise refusal
         if response is None:
             raise error
-        self.won += 1
+        race.patience.counts.rescued += 1
         return response
 
     def _call_off(self, race: Race) -> None:

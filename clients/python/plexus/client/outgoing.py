@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from plexus.client.counts import Counts
 from plexus.client.tuning import Tuning
 from plexus.contract import Method
 
@@ -37,6 +38,11 @@ class Parts:
     enforce: bool
     breakers: dict[str, Any]
     places: threading.Semaphore | None = None
+    counts: dict[str, Counts] = field(default_factory=dict)
+
+    def counts_of(self, method: Method) -> Counts:
+        """What the calls of *method* came to."""
+        return self.counts.setdefault(method.path, Counts())
 
 
 Layer = Callable[[Method, Parts, Send], Send]

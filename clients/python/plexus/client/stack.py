@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from plexus.client.breaker import breaker
 from plexus.client.bulkhead import bulkhead
+from plexus.client.counted import counted
 from plexus.client.credentials import credentials
 from plexus.client.deadline import deadline
 from plexus.client.declared import declared
@@ -18,6 +19,7 @@ from plexus.contract import Method
 UNARY: Sequence[Layer] = (
     declared,  # first: a call that no contract allows leaves no trace of itself anywhere
     trace,  # next, so that its span covers everything that is done for the call, breaker included
+    counted,  # around all that may refuse a call: what its caller waits for is what counts
     deadline,  # before the breaker: a call without time left says nothing about its callee
     request_id,  # once for the call, not for an attempt: that is what makes attempts repeatable
     bulkhead,  # around the breaker: a full house is the caller's trouble and says nothing of the callee
