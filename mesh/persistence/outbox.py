@@ -15,6 +15,7 @@ from sqlalchemy import Connection, MetaData
 
 from mesh.persistence import schema
 from mesh.persistence.database import Database, ring_on_commit
+from plexus.client import inbound
 
 # Seconds between looks for what other processes wrote; writes of this process wake at once.
 POLL: Final = 0.1
@@ -29,10 +30,12 @@ _NEXT: Final = sa.text(
 
 
 class Entry(NamedTuple):
-    """One event: its place in the feed and its bytes."""
+    """One event: its place in the feed, its bytes, and the trace context of the call that caused it,
+    empty when that is not known."""
 
     sequence: int
     payload: bytes
+    traceparent: str = ""
 
 
 class Context(Protocol):
@@ -51,7 +54,7 @@ class Outbox:
         self.table = schema.outbox(name, metadata)
         self._insert = sa.insert(self.table)
         self._after = (
-            sa.select(self.table.c.sequence, self.table.c.payload)
+            sa.select(self.table.c.sequence, self.table.c.payload, self.table.c.traceparent)
             .where(self.table.c.sequence > sa.bindparam("after"))
             .order_by(self.table.c.sequence)
             .limit(sa.bindparam("count"))
@@ -68,10 +71,16 @@ class Outbox:
         last: int = tx.execute(_NEXT, {"name": self.name, "count": len(payloads)}).scalar_one()
         first = last - len(payloads) + 1
         now = int(time.time())
+        cause = _cause()
         tx.execute(
             self._insert,
             [
-                {"sequence": sequence, "payload": payload, "create_time": now}
+                {
+                    "sequence": sequence,
+                    "payload": payload,
+                    "create_time": now,
+                    "traceparent": cause,
+                }
                 for sequence, payload in enumerate(payloads, first)
             ],
         )
@@ -86,7 +95,7 @@ class Outbox:
     def read(self, tx: Connection, after: int, limit: int = _BATCH) -> list[Entry]:
         """At most *limit* events after *after*, in order."""
         rows = tx.execute(self._after, {"after": after, "count": limit})
-        return [Entry(sequence, bytes(payload)) for sequence, payload in rows]
+        return [Entry(sequence, bytes(payload), cause or "") for sequence, payload, cause in rows]
 
     def stream(
         self, database: Database, after: int, context: Context, poll: float = POLL
@@ -103,6 +112,11 @@ class Outbox:
                 after = entry.sequence
             if not entries:
                 bell.wait(heard, poll)
+
+
+def _cause() -> str | None:
+    work = inbound()
+    return (work.traceparent or None) if work else None
 
 
 def _is_wanted(database: Database, context: Context) -> bool:

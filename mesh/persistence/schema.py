@@ -51,6 +51,8 @@ def outbox(name: str, metadata: sa.MetaData) -> sa.Table:
         sa.Column("payload", sa.LargeBinary, nullable=False),
         # Unix time, seconds.
         sa.Column("create_time", sa.BigInteger, nullable=False),
+        # W3C trace context of the call that caused it; NULL when none did, or before it was kept.
+        sa.Column("traceparent", sa.String(55)),
     )
 
 
@@ -62,6 +64,8 @@ class Operations(Protocol):
     def create_index(
         self, index_name: str | None, table_name: str, columns: list[str]
     ) -> object: ...
+
+    def add_column(self, table_name: str, column: sa.Column[str]) -> object: ...
 
 
 def create_requests(op: Operations) -> None:
@@ -104,3 +108,8 @@ def create_cursors(op: Operations) -> None:
         sa.Column("follower", sa.String(64), primary_key=True),
         sa.Column("sequence", sa.BigInteger, nullable=False),
     )
+
+
+def add_traceparent(op: Operations, name: str) -> None:
+    """Lets the events of one feed keep which trace they come from."""
+    op.add_column(name, sa.Column("traceparent", sa.String(55)))

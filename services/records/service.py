@@ -132,6 +132,7 @@ class Records(RecordsServiceServicer):
         for entry in events.stream(self._database, request.after_sequence, context):
             event = RecordEvent.FromString(entry.payload)
             event.sequence = entry.sequence
+            event.traceparent = entry.traceparent
             yield api.StreamRecordEventsResponse(event=event)
 
 

@@ -266,6 +266,7 @@ class Scheduling(SchedulingServiceServicer):
         for entry in events.stream(self._database, request.after_sequence, context):
             event = AppointmentEvent.FromString(entry.payload)
             event.sequence = entry.sequence
+            event.traceparent = entry.traceparent
             yield api.StreamAppointmentEventsResponse(event=event)
 
 

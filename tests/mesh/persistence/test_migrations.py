@@ -29,6 +29,7 @@ _FIRST = """
     create_requests(op)
     create_feeds(op)
     create_outbox(op, "sample_events")
+    add_traceparent(op, "sample_events")
     create_cursors(op)
     op.create_table("samples", sa.Column("id", sa.String(40), primary_key=True))
 """

@@ -2,12 +2,14 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import pytest
 import sqlalchemy as sa
 
 from mesh.persistence import Database
 from mesh.persistence.outbox import Entry
+from plexus.client import Inbound, working
 from plexus.errors import Fault
 from tests.mesh.persistence.clinic import OpenCall, events
 
@@ -118,3 +120,16 @@ def test_a_writer_waits_for_the_one_before_it_and_gives_up_in_time(
             events.append(other, b"b")
     impatient.close()
     assert refusal.value.reason.name == "STORE_UNAVAILABLE"
+
+
+def test_an_event_keeps_the_trace_of_the_call_that_caused_it_and_old_rows_have_none(
+    clinic: Database,
+) -> None:
+    cause = f"00-{'a' * 32}-{'b' * 16}-01"
+    call = Inbound(name="test", calls={}, deadline=float("inf"), traceparent=cause)
+    with clinic.write() as tx:
+        events.append(tx, b"by nobody")
+        with working(call):
+            events.append_all(tx, [b"by a call", b"by the same"])
+    told = [entry.traceparent for entry in islice(events.stream(clinic, 0, OpenCall()), 3)]
+    assert told == ["", cause, cause]

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -389,6 +390,12 @@ class Span(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    REPLICA_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    LINKS_FIELD_NUMBER: _builtins.int
     span_id: _builtins.str
     """The span's id: 16 hexadecimal digits."""
     parent_span_id: _builtins.str
@@ -401,6 +408,12 @@ class Span(_message.Message):
     """`client`, `server` or `internal`."""
     status: _builtins.str
     """The gRPC status name."""
+    reason: _builtins.str
+    """Why it failed: a reason that a service documents, such as `SLOT_TAKEN`. Empty when it did not, or when that is not known."""
+    domain: _builtins.str
+    """Whose reason that is, such as `scheduling.plexus`."""
+    replica: _builtins.str
+    """The process that made it, such as `scheduling-1`."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
@@ -408,6 +421,18 @@ class Span(_message.Message):
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When it ended."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpanAttribute]:
+        """What else is told of it, by OpenTelemetry's names where there are any. Never a value of a message."""
+
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpanEvent]:
+        """What happened in it, in order of time."""
+
+    @_builtins.property
+    def links(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpanLink]:
+        """The spans of other traces that caused it."""
 
     def __init__(
         self,
@@ -420,11 +445,219 @@ class Span(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         status: _builtins.str | None = ...,
+        reason: _builtins.str | None = ...,
+        domain: _builtins.str | None = ...,
+        replica: _builtins.str | None = ...,
+        attributes: _abc.Iterable[Global___SpanAttribute] | None = ...,
+        events: _abc.Iterable[Global___SpanEvent] | None = ...,
+        links: _abc.Iterable[Global___SpanLink] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "kind", b"kind", "name", b"name", "parent_span_id", b"parent_span_id", "service", b"service", "span_id", b"span_id", "start_time", b"start_time", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "domain", b"domain", "end_time", b"end_time", "events", b"events", "kind", b"kind", "links", b"links", "name", b"name", "parent_span_id", b"parent_span_id", "reason", b"reason", "replica", b"replica", "service", b"service", "span_id", b"span_id", "start_time", b"start_time", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Span: _TypeAlias = Span  # noqa: Y015
+
+@_typing.final
+class SpanAttribute(_message.Message):
+    """Something that is told of a span or an event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Its name, such as `db.query.text`."""
+    value: _builtins.str
+    """Its value as text."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.str | None = ...,
+        value: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpanAttribute: _TypeAlias = SpanAttribute  # noqa: Y015
+
+@_typing.final
+class SpanEvent(_message.Message):
+    """Something that happened in a span."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, such as `plexus.breaker.refused`."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpanAttribute]:
+        """What else is told of it."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        attributes: _abc.Iterable[Global___SpanAttribute] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "name", b"name", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpanEvent: _TypeAlias = SpanEvent  # noqa: Y015
+
+@_typing.final
+class SpanLink(_message.Message):
+    """A span of another trace."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    SPAN_ID_FIELD_NUMBER: _builtins.int
+    trace_id: _builtins.str
+    """The trace: 32 hexadecimal digits."""
+    span_id: _builtins.str
+    """The span: 16 hexadecimal digits."""
+    def __init__(
+        self,
+        *,
+        trace_id: _builtins.str | None = ...,
+        span_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["span_id", b"span_id", "trace_id", b"trace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpanLink: _TypeAlias = SpanLink  # noqa: Y015
+
+@_typing.final
+class ListTracesRequest(_message.Message):
+    """Which of the last traces."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERRORS_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    MIN_DURATION_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    errors: _builtins.bool
+    """True: only those in which a call failed."""
+    service: _builtins.str
+    """Only those that this service took part in, such as `scheduling`. Empty: all."""
+    limit: _builtins.int
+    """How many at most, up to 1,000; 0 means 20."""
+    @_builtins.property
+    def min_duration(self) -> _duration_pb2.Duration:
+        """Only those that took at least so long. Unset: all."""
+
+    def __init__(
+        self,
+        *,
+        errors: _builtins.bool | None = ...,
+        service: _builtins.str | None = ...,
+        min_duration: _duration_pb2.Duration | None = ...,
+        limit: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["min_duration", b"min_duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors", b"errors", "limit", b"limit", "min_duration", b"min_duration", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTracesRequest: _TypeAlias = ListTracesRequest  # noqa: Y015
+
+@_typing.final
+class ListTracesResponse(_message.Message):
+    """The traces that were asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def traces(self) -> _containers.RepeatedCompositeFieldContainer[Global___TraceSummary]:
+        """The traces, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        traces: _abc.Iterable[Global___TraceSummary] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["traces", b"traces"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTracesResponse: _TypeAlias = ListTracesResponse  # noqa: Y015
+
+@_typing.final
+class TraceSummary(_message.Message):
+    """One trace in a few words."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    ROOT_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    SERVICES_FIELD_NUMBER: _builtins.int
+    SPANS_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    trace_id: _builtins.str
+    """Its id: 32 hexadecimal digits."""
+    root: _builtins.str
+    """What it began with: a method's path, or the name of a task."""
+    spans: _builtins.int
+    """How many spans were kept."""
+    status: _builtins.str
+    """How what it began with ended: a gRPC status name."""
+    reason: _builtins.str
+    """Why something in it failed: the reason of the failure that lies deepest. Empty when nothing did."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it began."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """From the beginning of its first span to the end of its last."""
+
+    @_builtins.property
+    def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The services that took part, in the order in which they came in."""
+
+    def __init__(
+        self,
+        *,
+        trace_id: _builtins.str | None = ...,
+        root: _builtins.str | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        services: _abc.Iterable[_builtins.str] | None = ...,
+        spans: _builtins.int | None = ...,
+        status: _builtins.str | None = ...,
+        reason: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "reason", b"reason", "root", b"root", "services", b"services", "spans", b"spans", "start_time", b"start_time", "status", b"status", "trace_id", b"trace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TraceSummary: _TypeAlias = TraceSummary  # noqa: Y015

@@ -29,7 +29,7 @@ class RuntimeServiceStub:
     """Owns the processes of the platform on one machine: starts them, restarts them, stops them. It is reached over a Unix
     socket that only the user who started it can open.
 
-    Resources: processes.
+    Resources: processes, and the last traces of their calls.
     """
 
     def __init__(self, channel):
@@ -63,13 +63,18 @@ class RuntimeServiceStub:
                 request_serializer=plexus_dot_mesh_dot_v1_dot_runtime__service__pb2.GetTraceRequest.SerializeToString,
                 response_deserializer=plexus_dot_mesh_dot_v1_dot_runtime__service__pb2.GetTraceResponse.FromString,
                 _registered_method=True)
+        self.ListTraces = channel.unary_unary(
+                '/plexus.mesh.v1.RuntimeService/ListTraces',
+                request_serializer=plexus_dot_mesh_dot_v1_dot_runtime__service__pb2.ListTracesRequest.SerializeToString,
+                response_deserializer=plexus_dot_mesh_dot_v1_dot_runtime__service__pb2.ListTracesResponse.FromString,
+                _registered_method=True)
 
 
 class RuntimeServiceServicer:
     """Owns the processes of the platform on one machine: starts them, restarts them, stops them. It is reached over a Unix
     socket that only the user who started it can open.
 
-    Resources: processes.
+    Resources: processes, and the last traces of their calls.
     """
 
     def ListProcesses(self, request, context):
@@ -107,6 +112,13 @@ class RuntimeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTraces(self, request, context):
+        """Returns the last traces that were kept, the newest first; fails only with the platform's own reasons.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RuntimeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -135,6 +147,11 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     request_deserializer=plexus_dot_mesh_dot_v1_dot_runtime__service__pb2.GetTraceRequest.FromString,
                     response_serializer=plexus_dot_mesh_dot_v1_dot_runtime__service__pb2.GetTraceResponse.SerializeToString,
             ),
+            'ListTraces': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTraces,
+                    request_deserializer=plexus_dot_mesh_dot_v1_dot_runtime__service__pb2.ListTracesRequest.FromString,
+                    response_serializer=plexus_dot_mesh_dot_v1_dot_runtime__service__pb2.ListTracesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'plexus.mesh.v1.RuntimeService', rpc_method_handlers)
@@ -147,7 +164,7 @@ class RuntimeService:
     """Owns the processes of the platform on one machine: starts them, restarts them, stops them. It is reached over a Unix
     socket that only the user who started it can open.
 
-    Resources: processes.
+    Resources: processes, and the last traces of their calls.
     """
 
     @staticmethod
@@ -275,6 +292,33 @@ class RuntimeService:
             '/plexus.mesh.v1.RuntimeService/GetTrace',
             plexus_dot_mesh_dot_v1_dot_runtime__service__pb2.GetTraceRequest.SerializeToString,
             plexus_dot_mesh_dot_v1_dot_runtime__service__pb2.GetTraceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTraces(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plexus.mesh.v1.RuntimeService/ListTraces',
+            plexus_dot_mesh_dot_v1_dot_runtime__service__pb2.ListTracesRequest.SerializeToString,
+            plexus_dot_mesh_dot_v1_dot_runtime__service__pb2.ListTracesResponse.FromString,
             options,
             channel_credentials,
             insecure,

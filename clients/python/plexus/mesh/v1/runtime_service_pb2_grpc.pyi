@@ -30,7 +30,7 @@ class RuntimeServiceStub:
     """Owns the processes of the platform on one machine: starts them, restarts them, stops them. It is reached over a Unix
     socket that only the user who started it can open.
 
-    Resources: processes.
+    Resources: processes, and the last traces of their calls.
     """
 
     @_typing.overload
@@ -47,13 +47,15 @@ class RuntimeServiceStub:
     """Stops every process, replicas first, then the runtime itself; fails only with the platform's own reasons."""
     GetTrace: _grpc.UnaryUnaryMultiCallable[_runtime_service_pb2.GetTraceRequest, _runtime_service_pb2.GetTraceResponse]
     """Returns the spans of one trace that were kept; fails with TRACE_UNKNOWN."""
+    ListTraces: _grpc.UnaryUnaryMultiCallable[_runtime_service_pb2.ListTracesRequest, _runtime_service_pb2.ListTracesResponse]
+    """Returns the last traces that were kept, the newest first; fails only with the platform's own reasons."""
 
 @_typing.type_check_only
 class RuntimeServiceAsyncStub(RuntimeServiceStub):
     """Owns the processes of the platform on one machine: starts them, restarts them, stops them. It is reached over a Unix
     socket that only the user who started it can open.
 
-    Resources: processes.
+    Resources: processes, and the last traces of their calls.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -67,12 +69,14 @@ class RuntimeServiceAsyncStub(RuntimeServiceStub):
     """Stops every process, replicas first, then the runtime itself; fails only with the platform's own reasons."""
     GetTrace: _aio.UnaryUnaryMultiCallable[_runtime_service_pb2.GetTraceRequest, _runtime_service_pb2.GetTraceResponse]  # type: ignore[assignment]
     """Returns the spans of one trace that were kept; fails with TRACE_UNKNOWN."""
+    ListTraces: _aio.UnaryUnaryMultiCallable[_runtime_service_pb2.ListTracesRequest, _runtime_service_pb2.ListTracesResponse]  # type: ignore[assignment]
+    """Returns the last traces that were kept, the newest first; fails only with the platform's own reasons."""
 
 class RuntimeServiceServicer(metaclass=_abc_1.ABCMeta):
     """Owns the processes of the platform on one machine: starts them, restarts them, stops them. It is reached over a Unix
     socket that only the user who started it can open.
 
-    Resources: processes.
+    Resources: processes, and the last traces of their calls.
     """
 
     @_abc_1.abstractmethod
@@ -114,5 +118,13 @@ class RuntimeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_runtime_service_pb2.GetTraceResponse, _abc.Awaitable[_runtime_service_pb2.GetTraceResponse]]:
         """Returns the spans of one trace that were kept; fails with TRACE_UNKNOWN."""
+
+    @_abc_1.abstractmethod
+    def ListTraces(
+        self,
+        request: _runtime_service_pb2.ListTracesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_runtime_service_pb2.ListTracesResponse, _abc.Awaitable[_runtime_service_pb2.ListTracesResponse]]:
+        """Returns the last traces that were kept, the newest first; fails only with the platform's own reasons."""
 
 def add_RuntimeServiceServicer_to_server(servicer: RuntimeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -54,6 +54,7 @@ class RecordEvent(_message.Message):
     RESOURCE_TYPE_FIELD_NUMBER: _builtins.int
     RESOURCE_ID_FIELD_NUMBER: _builtins.int
     CHANGE_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Its place in the feed, counting up from 1 without gaps. A reader resumes after the last one it has dealt with."""
     patient_id: _builtins.str
@@ -64,6 +65,10 @@ class RecordEvent(_message.Message):
     """The id of the resource here."""
     change: Global___RecordChange.ValueType
     """What happened to it."""
+    traceparent: _builtins.str
+    """The W3C trace context of the call that made the change, such as `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`:
+    a reader links its own work to that trace. Empty when no call made it.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When the change was made."""
@@ -77,10 +82,11 @@ class RecordEvent(_message.Message):
         resource_type: _builtins.str | None = ...,
         resource_id: _builtins.str | None = ...,
         change: Global___RecordChange.ValueType | None = ...,
+        traceparent: _builtins.str | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "patient_id", b"patient_id", "resource_id", b"resource_id", "resource_type", b"resource_type", "sequence", b"sequence", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "patient_id", b"patient_id", "resource_id", b"resource_id", "resource_type", b"resource_type", "sequence", b"sequence", "time", b"time", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

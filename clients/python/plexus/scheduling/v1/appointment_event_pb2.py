@@ -27,7 +27,7 @@ from plexus.policy.v1 import policy_pb2 as plexus_dot_policy_dot_v1_dot_policy__
 from plexus.scheduling.v1 import appointment_pb2 as plexus_dot_scheduling_dot_v1_dot_appointment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,plexus/scheduling/v1/appointment_event.proto\x12\x14plexus.scheduling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a&plexus/scheduling/v1/appointment.proto\"\xd1\x01\n\x10\x41ppointmentEvent\x12\x16\n\x08sequence\x18\x01 \x01(\x04\x42\x04\xc0\xc1\x18\x01\x12.\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12=\n\x06\x63hange\x18\x03 \x01(\x0e\x32\'.plexus.scheduling.v1.AppointmentChangeB\x04\xc0\xc1\x18\x01\x12\x36\n\x0b\x61ppointment\x18\x04 \x01(\x0b\x32!.plexus.scheduling.v1.Appointment*\xaa\x02\n\x11\x41ppointmentChange\x12\"\n\x1e\x41PPOINTMENT_CHANGE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41PPOINTMENT_CHANGE_BOOKED\x10\x01\x12\"\n\x1e\x41PPOINTMENT_CHANGE_RESCHEDULED\x10\x02\x12 \n\x1c\x41PPOINTMENT_CHANGE_CANCELLED\x10\x03\x12!\n\x1d\x41PPOINTMENT_CHANGE_CHECKED_IN\x10\x04\x12 \n\x1c\x41PPOINTMENT_CHANGE_COMPLETED\x10\x05\x12\x1e\n\x1a\x41PPOINTMENT_CHANGE_NO_SHOW\x10\x06\x12\'\n#APPOINTMENT_CHANGE_PATIENT_VERIFIED\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,plexus/scheduling/v1/appointment_event.proto\x12\x14plexus.scheduling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a&plexus/scheduling/v1/appointment.proto\"\xec\x01\n\x10\x41ppointmentEvent\x12\x16\n\x08sequence\x18\x01 \x01(\x04\x42\x04\xc0\xc1\x18\x01\x12.\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12=\n\x06\x63hange\x18\x03 \x01(\x0e\x32\'.plexus.scheduling.v1.AppointmentChangeB\x04\xc0\xc1\x18\x01\x12\x36\n\x0b\x61ppointment\x18\x04 \x01(\x0b\x32!.plexus.scheduling.v1.Appointment\x12\x19\n\x0btraceparent\x18\x05 \x01(\tB\x04\xc0\xc1\x18\x01*\xaa\x02\n\x11\x41ppointmentChange\x12\"\n\x1e\x41PPOINTMENT_CHANGE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41PPOINTMENT_CHANGE_BOOKED\x10\x01\x12\"\n\x1e\x41PPOINTMENT_CHANGE_RESCHEDULED\x10\x02\x12 \n\x1c\x41PPOINTMENT_CHANGE_CANCELLED\x10\x03\x12!\n\x1d\x41PPOINTMENT_CHANGE_CHECKED_IN\x10\x04\x12 \n\x1c\x41PPOINTMENT_CHANGE_COMPLETED\x10\x05\x12\x1e\n\x1a\x41PPOINTMENT_CHANGE_NO_SHOW\x10\x06\x12\'\n#APPOINTMENT_CHANGE_PATIENT_VERIFIED\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,8 +40,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPOINTMENTEVENT'].fields_by_name['time']._serialized_options = b'\300\301\030\001'
   _globals['_APPOINTMENTEVENT'].fields_by_name['change']._loaded_options = None
   _globals['_APPOINTMENTEVENT'].fields_by_name['change']._serialized_options = b'\300\301\030\001'
-  _globals['_APPOINTMENTCHANGE']._serialized_start=387
-  _globals['_APPOINTMENTCHANGE']._serialized_end=685
+  _globals['_APPOINTMENTEVENT'].fields_by_name['traceparent']._loaded_options = None
+  _globals['_APPOINTMENTEVENT'].fields_by_name['traceparent']._serialized_options = b'\300\301\030\001'
+  _globals['_APPOINTMENTCHANGE']._serialized_start=414
+  _globals['_APPOINTMENTCHANGE']._serialized_end=712
   _globals['_APPOINTMENTEVENT']._serialized_start=175
-  _globals['_APPOINTMENTEVENT']._serialized_end=384
+  _globals['_APPOINTMENTEVENT']._serialized_end=411
 # @@protoc_insertion_point(module_scope)

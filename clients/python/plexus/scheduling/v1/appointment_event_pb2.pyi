@@ -73,10 +73,15 @@ class AppointmentEvent(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     CHANGE_FIELD_NUMBER: _builtins.int
     APPOINTMENT_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Its place in the feed, counting up from 1 without gaps. A reader resumes after the last one it has dealt with."""
     change: Global___AppointmentChange.ValueType
     """What happened."""
+    traceparent: _builtins.str
+    """The W3C trace context of the call that made the change, such as `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`:
+    a reader links its own work to that trace. Empty when no call made it.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When the change was made."""
@@ -92,10 +97,11 @@ class AppointmentEvent(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         change: Global___AppointmentChange.ValueType | None = ...,
         appointment: _appointment_pb2.Appointment | None = ...,
+        traceparent: _builtins.str | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "change", b"change", "sequence", b"sequence", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "change", b"change", "sequence", b"sequence", "time", b"time", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
