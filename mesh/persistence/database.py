@@ -26,6 +26,7 @@ from mesh.persistence.failures import (
     store_unavailable,
     without_values,
 )
+from mesh.persistence.turns import Turns
 from plexus.client import go_on, inbound
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ class Database:
             self._reader = _sqlite(self.url, _READERS, patience, writable=False)
             # One connection is one writer: threads queue for it in order, each for as long as its
             # caller waits, and only one contends with other processes for the lock of the file.
-            self._turn = threading.Semaphore(1)
+            self._turns = Turns()
             self._writer = _sqlite(self.url, 1, patience, writable=True)
         else:
             self._writer = _postgres(self.url, patience)
@@ -159,7 +160,7 @@ class Database:
             with ExitStack() as stack:
                 end = time.monotonic() + _within_call(patience)
                 if self.is_sqlite:
-                    stack.enter_context(_turn(self._turn, end))
+                    stack.enter_context(_turn(self._turns, end))
                 tx = stack.enter_context(self._writer.connect())
                 if self.is_sqlite:
                     _cursor(tx).execute(f"PRAGMA foreign_keys = {int(foreign_keys)}")
@@ -206,13 +207,13 @@ def _within_call(patience: float) -> float:
 
 
 @contextmanager
-def _turn(free: threading.Semaphore, end: float) -> Iterator[None]:
-    if not free.acquire(timeout=max(0.0, end - time.monotonic())):
+def _turn(turns: Turns, end: float) -> Iterator[None]:
+    if not turns.take(max(0.0, end - time.monotonic())):
         raise store_unavailable()
     try:
         yield
     finally:
-        free.release()
+        turns.give_back()
 
 
 def _begin_immediate(tx: Connection, end: float) -> None:

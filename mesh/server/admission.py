@@ -28,18 +28,21 @@ _LEARN_UP: Final = 0.1
 _LEARN_DOWN: Final = 0.3
 _SMOOTHING: Final = 0.1
 _STEEPEST: Final = 0.25
+_STUCK: Final = 4.0
 _CLASSES: Final = len(Criticality)
 
 
 class Lane:
     """Calls that may come to wait for the same thing, and so may not take every place.
 
-    *at_work* and *waiting* count them now.
+    *at_work* and *waiting* count them now. *stuck* says that they are far slower than all others:
+    they wait for something of their own, and are no load.
     """
 
-    __slots__ = ("at_work", "waiting")
+    __slots__ = ("at_work", "stuck", "waiting")
 
     def __init__(self) -> None:
+        self.stuck = False
         self.at_work = 0
         self.waiting = 0
 
@@ -94,7 +97,8 @@ class Limit:
     def note(
         self, pace: Pace, began: float, now: float, waited: float, at_work: int, *, answered: bool
     ) -> bool:
-        """Take in a call that has ended; *at_work* counts it. Whether the limit is another now.
+        """Take in a call that has ended; *at_work* counts it. Whether the limit, or what is stuck,
+        is another now.
 
         *waited* is the part of its time that went into calls to others: their slowness is for
         breakers and bulkheads. A call that failed fast tells nothing.
@@ -118,6 +122,10 @@ class Limit:
         found = {lane: sorted(each)[len(each) // 2] for lane, each in self._slowness.items()}
         lanes = sorted((self._before | found).values())
         slowness = lanes[(len(lanes) - 1) // 2]
+        stuck = [lane for lane, each in found.items() if each > _STUCK * max(1.0, slowness)]
+        moved = any(lane.stuck != (lane in stuck) for lane in found)
+        for lane in found:
+            lane.stuck = lane in stuck
         peak, before = self._peak, self.value
         self._before = found
         self._slowness = {}
@@ -132,7 +140,7 @@ class Limit:
         self._exact = min(max(self._exact, self._least), self._most)
         self.value = int(self._exact)
         if self.value == before:
-            return False
+            return moved
         self._changed_at = now
         return True
 
@@ -174,8 +182,8 @@ class Admission:
 
     *at_work* is how many calls are, *waiting* how many would like to be, *streams* how many live.
     *writing* is the lane of all that write: they wait for one database, and readers do not. *over*
-    is how many are at work beyond what their lanes may have since the limit fell: they are no reason
-    to keep others out.
+    is how many are at work in lanes that are stuck, and in others beyond what they may have since the
+    limit fell: they are no reason to keep others out.
     """
 
     def __init__(
@@ -266,6 +274,7 @@ class Admission:
         self.at_work += 1
         self._vital += pace.criticality == Criticality.VITAL
         pace.lane.at_work += 1
+        self.over += pace.lane.stuck
         self._lanes.add(pace.lane)
         self.admitted[pace.criticality] += 1
 
@@ -311,7 +320,7 @@ class Admission:
     def _vacate(self, pace: Pace, now: float) -> None:
         self.at_work -= 1
         self._vital -= pace.criticality == Criticality.VITAL
-        self.over -= pace.lane.at_work > self._share
+        self.over -= pace.lane.stuck or pace.lane.at_work > self._share
         pace.lane.at_work -= 1
         if self.waiting:
             self._pause += _SMOOTHING * (now - max(self._left_at, self._stands_since) - self._pause)
@@ -337,4 +346,7 @@ class Admission:
         self._all = self._limit.value
         self._kept = reserved(self._all)
         self._share = share_of_one(self._all)
-        self.over = sum(max(0, lane.at_work - self._share) for lane in self._lanes)
+        self.over = sum(
+            lane.at_work if lane.stuck else max(0, lane.at_work - self._share)
+            for lane in self._lanes
+        )

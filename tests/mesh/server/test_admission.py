@@ -384,3 +384,28 @@ def test_what_waits_for_one_thing_leaves_places_to_the_others(limit: int, method
     admission.leave_unmeasured(hanging[0])
     assert first.admitted
     assert lane.at_work == share_of_one(limit)
+
+
+def test_a_lane_that_is_stuck_keeps_nobody_out_even_at_the_smallest_limit() -> None:
+    clock = Clock()
+    admission = Admission(Limit(16, 4, 16), queue=0, clock=clock)
+    writing, reading = Pace(VITAL, admission.writing), [Pace(ROUTINE) for _ in range(3)]
+    for pace in (writing, *reading):
+        pace.learn(0.01)
+    share = share_of_one(admission.limit)
+    assert [admission.arrive(writing, FOREVER) for _ in range(share)] == [True] * share
+    for turn in range(200):
+        clock.now += 0.1
+        # Even when the machine is slow for everybody, and the limit falls.
+        pace, took = (writing, 2.0) if turn % 4 == 0 else (reading[turn % 3], 0.02)
+        if pace is not writing:
+            assert admission.arrive(pace, FOREVER) is True
+        admission.leave(pace, clock.now - took, 0.0, answered=pace is not writing)
+        if pace is writing:
+            admission.arrive(writing, FOREVER)
+        if turn > 2 * meaning.LIMIT_WINDOW:
+            assert admission.writing.stuck
+            free = [admission.arrive(each, FOREVER) for each in reading]
+            assert free == [True] * 3
+            for each in reading:
+                admission.leave_unmeasured(each)

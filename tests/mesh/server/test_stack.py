@@ -363,4 +363,4 @@ def test_an_upload_that_its_client_calls_off_is_no_failure_of_the_service(
             assert time.monotonic() < deadline
             time.sleep(0.001)
     assert counted == ["CANCELLED"]
-    assert "unforeseen" not in capsys.readouterr().out
+    assert "INTERNAL" not in capsys.readouterr().out

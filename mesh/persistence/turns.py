@@ -1,0 +1,77 @@
+"""One at a time, in order: who has waited long is handed the next turn and cannot be overtaken."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+# Who has just come may overtake for so long: handing every turn over would make each wait for the
+# interpreter to change threads, which is longer than most turns take.
+_GENEROSITY: Final = 0.02
+
+
+class Turns:
+    """A lock whose waiters are served in order. `threading.Semaphore` sends who is overtaken to the end."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._taken = False
+        self._waiting: deque[_Waiter] = deque()
+
+    def take(self, timeout: float) -> bool:
+        """Wait for a turn, for *timeout* seconds at most. Whether it is had; then it must be given back."""
+        end = self._clock() + timeout
+        with self._lock:
+            if not self._taken:
+                return self._begin()
+            waiter = _Waiter(self._clock())
+            self._waiting.append(waiter)
+        while True:
+            waiter.called.acquire(timeout=max(0.0, end - self._clock()))
+            with self._lock:
+                if waiter.has_turn:
+                    return True
+                if not self._taken and self._waiting[0] is waiter:
+                    self._waiting.popleft()
+                    return self._begin()
+                if self._clock() >= end:
+                    self._waiting.remove(waiter)
+                    self._call_next()
+                    return False
+
+    def give_back(self) -> None:
+        """End the turn."""
+        with self._lock:
+            self._taken = False
+            self._call_next()
+
+    def _begin(self) -> bool:
+        self._taken = True
+        return True
+
+    def _call_next(self) -> None:
+        if self._taken or not self._waiting:
+            return
+        first = self._waiting[0]
+        if self._clock() - first.since > _GENEROSITY:
+            self._waiting.popleft()
+            first.has_turn = self._begin()
+        first.call()
+
+
+class _Waiter:
+    __slots__ = ("called", "has_turn", "since")
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.has_turn = False
+        self.called = threading.Lock()
+        self.called.acquire()
+
+    def call(self) -> None:
+        if self.called.locked():
+            self.called.release()
