@@ -11,6 +11,8 @@ import typer
 from mesh.command.terminal import console, platform
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from mesh.runtime.starting import Step
 
 
@@ -40,6 +42,14 @@ def up(
     foreground: Annotated[
         bool, typer.Option("--foreground", help="Stay, and stop everything on Ctrl-C.")
     ] = False,
+    jaeger: Annotated[
+        bool,
+        typer.Option(
+            "--jaeger",
+            help="Start Jaeger too, built once with Go if this machine has none; and Prometheus, "
+            "if it has one.",
+        ),
+    ] = False,
 ) -> None:
     """Start everything, and return when all of it is ready."""
     out = console()
@@ -48,6 +58,7 @@ def up(
         out.print(f"[green]✓[/green] {step.name:<14} [dim]{step.fact}[/dim]")
 
     with platform(ctx) as here:
+        programs = _observers(out) if jaeger and not here.is_running() else (None, None)
         started = here.up(
             replicas=replicas,
             topology=topology,
@@ -55,6 +66,8 @@ def up(
             timeout=timeout,
             tell=tell,
             attached=foreground,
+            jaeger=programs[0],
+            prometheus=programs[1],
         )
         if not started:
             out.print(f"[green]✓[/green] runs already in {here.home.path}; see `plexus status`")
@@ -72,6 +85,20 @@ def down(
     with platform(ctx) as here:
         stopped = here.down(force=force)
     console().print(f"[green]✓[/green] stopped {stopped} processes")
+
+
+def _observers(out: Console) -> tuple[Path, Path | None]:
+    """Jaeger, and Prometheus if it is here; ProgramMissing."""
+    from mesh.runtime import programs
+
+    def say(line: str) -> None:
+        out.print(f"[dim]…[/dim] {line}")
+
+    jaeger = programs.obtain(programs.JAEGER, say)
+    prometheus = programs.find(programs.PROMETHEUS)
+    if prometheus is None:
+        say("no Prometheus here: Jaeger's Monitor tab stays empty")
+    return jaeger, prometheus
 
 
 def _stay(wait_end: Callable[[], None]) -> None:

@@ -17,6 +17,7 @@ from mesh import topology
 from mesh.identity.join import secret_at
 from mesh.runtime import ledger
 from mesh.runtime.home import Home
+from mesh.runtime.observers import Observers
 from mesh.runtime.plan import Plan
 from mesh.runtime.ports import free_addresses, is_free
 from mesh.runtime.supervisor import Supervisor
@@ -32,7 +33,6 @@ _log = logging.getLogger(__name__)
 
 def main() -> int:
     """Run until stopped; the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     told = _arguments()
     home = Home.at(told.home)
     home.make()
@@ -67,7 +67,7 @@ async def _supervise(plan: Plan, replicas: int | None) -> None:
     counts = {s.name: s.replicas if replicas is None else replicas for s in services}
     # The processes first: they have the longest way to go.
     starting = asyncio.create_task(supervisor.start(counts))
-    servers = await asyncio.to_thread(_serve, plan.home, supervisor, loop, stop.set)
+    servers = await asyncio.to_thread(_serve, plan, supervisor, loop, stop.set)
     await stop.wait()
     starting.cancel()
     await supervisor.stop()
@@ -76,16 +76,21 @@ async def _supervise(plan: Plan, replicas: int | None) -> None:
 
 
 def _serve(
-    home: Home, supervisor: Supervisor, loop: asyncio.AbstractEventLoop, end: Callable[[], None]
+    plan: Plan, supervisor: Supervisor, loop: asyncio.AbstractEventLoop, end: Callable[[], None]
 ) -> list[grpc.Server]:
     # Imported here, and in a thread, so that the processes start before gRPC is read.
+    from observability import logs
+
+    logs.configure("runtime")
+    from mesh.runtime.forward import Forward
     from mesh.runtime.service import RuntimeServicer
     from mesh.runtime.serving import serve_operator, serve_spans
     from mesh.runtime.spans import SpanStore
 
     spans = SpanStore()
     servicer = RuntimeServicer(supervisor, spans, loop, end)
-    return [serve_spans(home, spans), serve_operator(home, servicer)]
+    forwards = [Forward(target) for target in plan.forward_to]
+    return [serve_spans(plan.home, spans, forwards), serve_operator(plan.home, servicer)]
 
 
 def _plan(home: Home, told: argparse.Namespace) -> Plan:
@@ -98,6 +103,7 @@ def _plan(home: Home, told: argparse.Namespace) -> Plan:
         identity=identity,
         sampling=told.sampling,
         inherited=dict(os.environ),
+        observers=Observers.at_free_ports(told.jaeger, told.prometheus) if told.jaeger else None,
     )
 
 
@@ -117,6 +123,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--topology", type=Path, required=True)
     parser.add_argument("--replicas", type=int)
     parser.add_argument("--sampling", type=float, default=1.0)
+    parser.add_argument("--jaeger", type=Path)
+    parser.add_argument("--prometheus", type=Path)
     return parser.parse_args()
 
 

@@ -30,6 +30,7 @@ from plexus.mesh.v1.registry_service_pb2_grpc import RegistryServiceStub
 from plexus.mesh.v1.runtime_service_pb2_grpc import RuntimeServiceStub
 
 _POLL = 0.1
+_OBSERVER_PATIENCE = 15.0
 
 SIGNALS: Mapping[signal.Signals, runtime.Signal.ValueType] = {
     signal.SIGTERM: runtime.SIGNAL_TERM,
@@ -74,12 +75,15 @@ class Platform:
         timeout: float = 60.0,
         tell: Tell = lambda _: None,
         attached: bool = False,
+        jaeger: Path | None = None,
+        prometheus: Path | None = None,
     ) -> bool:
         """Start everything, and return when every replica is ready; False when it ran already.
 
         *replicas* of each service, by default what the topology says. *sampling* is the share of
         traces that services record. StartFailed leaves running what runs, to be looked into.
-        When *attached*, Ctrl-C in this terminal ends the platform; see `wait_end`.
+        When *attached*, Ctrl-C in this terminal ends the platform; see `wait_end`. *jaeger* and
+        *prometheus* are programs to run beside it; see `mesh.runtime.programs`.
         """
         began = time.monotonic()
         if self.is_running():
@@ -89,12 +93,19 @@ class Platform:
         starting.check_addresses(os.environ)
         self.home.make()
         tell(Step("state folder", str(self.home.path)))
-        line = starting.command(self.home, path, replicas, sampling)
+        line = starting.command(self.home, path, replicas, sampling, jaeger, prometheus)
         self._process = starting.spawn(line, self.home, attached=attached)
         starting.await_socket(self.home, self._process, began + timeout)
         counts = {s.name: s.replicas if replicas is None else replicas for s in services}
         self._await_start(counts, began, timeout, tell)
+        self._tell_observers(tell)
         return True
+
+    def observers(self) -> dict[str, str]:
+        """Where Jaeger and Prometheus answer, as `host:port` by name, if `up` started them."""
+        found = ledger.read(self.home)
+        told = {"jaeger": found.jaeger, "prometheus": found.prometheus} if found else {}
+        return {name: address for name, address in told.items() if address}
 
     def down(self, *, force: bool = False) -> int:
         """Stop everything, replicas first, and return how many processes were stopped.
@@ -247,6 +258,12 @@ class Platform:
                 else f"the runtime does not answer: {error.reason}",
                 "see `plexus logs runtime`",
             ) from None
+
+    def _tell_observers(self, tell: Tell) -> None:
+        for name, address in self.observers().items():
+            silent = not starting.await_answer(address, _OBSERVER_PATIENCE)
+            more = f"; it does not answer yet, see `plexus logs {name}`" if silent else ""
+            tell(Step(name, f"http://{address}{more}"))
 
     def _require_running(self) -> None:
         if not self.is_running():

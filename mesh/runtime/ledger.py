@@ -38,13 +38,18 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Everything the runtime wrote down. Addresses are `host:port`; *runtime* is itself."""
+    """Everything the runtime wrote down. Addresses are `host:port`; *runtime* is itself.
+
+    *jaeger* and *prometheus* are empty when they were not started.
+    """
 
     runtime: Born
     control_plane: str
     identity: str
     topology: str
     entries: tuple[Entry, ...]
+    jaeger: str = ""
+    prometheus: str = ""
 
     def write(self, home: Home) -> None:
         """Replace processes.json."""

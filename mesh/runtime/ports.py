@@ -20,6 +20,12 @@ def free_addresses(count: int) -> list[str]:
         return [f"{LOOPBACK}:{each.getsockname()[1]}" for each in sockets]
 
 
+def free_from(port: int) -> str:
+    """The first `host:port` from *port* on that is free at this moment."""
+    wanted = (f"{LOOPBACK}:{number}" for number in range(port, port + 100))
+    return next(filter(is_free, wanted), None) or free_addresses(1)[0]
+
+
 def is_free(address: str) -> bool:
     """Whether *address* can be listened on at this moment."""
     return _obstacle(address) is None

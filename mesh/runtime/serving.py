@@ -5,6 +5,7 @@ Both lie in a folder that only its owner can open: who reaches them is the opera
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
 )
 from prometheus_client import CollectorRegistry
 
+from mesh.runtime.forward import Forward
 from mesh.runtime.home import Home
 from mesh.runtime.service import RuntimeServicer
 from mesh.runtime.spans import SpanReceiver, SpanStore
@@ -53,12 +55,12 @@ def serve_operator(home: Home, servicer: RuntimeServicer) -> grpc.Server:
     return server
 
 
-def serve_spans(home: Home, store: SpanStore) -> grpc.Server:
-    """Take spans in by OTLP."""
+def serve_spans(home: Home, store: SpanStore, forwards: Sequence[Forward] = ()) -> grpc.Server:
+    """Take spans in by OTLP, and offer them to *forwards*."""
     options = (("grpc.max_receive_message_length", _MAX_SPANS_BYTES),)
     server = grpc.server(ThreadPoolExecutor(2, thread_name_prefix="spans"), options=options)
     register: Any = add_TraceServiceServicer_to_server
-    register(SpanReceiver(store), server)
+    register(SpanReceiver(store, forwards), server)
     home.traces_socket.unlink(missing_ok=True)
     server.add_insecure_port(f"unix:{home.traces_socket}")
     server.start()

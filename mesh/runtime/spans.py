@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from mesh.runtime.forward import Forward
 from plexus.errors import status_code
 from plexus.mesh.v1 import runtime_service_pb2 as runtime
 
@@ -58,10 +59,11 @@ class SpanStore:
 
 
 class SpanReceiver(trace_service_pb2_grpc.TraceServiceServicer):
-    """OTLP's TraceService over a store."""
+    """OTLP's TraceService over a store. What comes in is offered to *forwards* too."""
 
-    def __init__(self, store: SpanStore) -> None:
+    def __init__(self, store: SpanStore, forwards: Sequence[Forward] = ()) -> None:
         self._store = store
+        self._forwards = forwards
 
     def Export(
         self, request: trace_service_pb2.ExportTraceServiceRequest, context: grpc.ServicerContext
@@ -69,6 +71,8 @@ class SpanReceiver(trace_service_pb2_grpc.TraceServiceServicer):
         """Take spans in."""
         del context
         self._store.add(request.resource_spans)
+        for forward in self._forwards:
+            forward.offer(request)
         return trace_service_pb2.ExportTraceServiceResponse()
 
 

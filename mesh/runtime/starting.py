@@ -61,13 +61,22 @@ def check_addresses(environ: Mapping[str, str]) -> None:
         )
 
 
-def command(home: Home, topology_path: Path, replicas: int | None, sampling: float) -> list[str]:
-    """The runtime's command line."""
+def command(
+    home: Home,
+    topology_path: Path,
+    replicas: int | None,
+    sampling: float,
+    jaeger: Path | None = None,
+    prometheus: Path | None = None,
+) -> list[str]:
+    """The runtime's command line; *jaeger* and *prometheus* are the programs to start with it."""
     counted = [] if replicas is None else ["--replicas", str(replicas)]
+    observed = ["--jaeger", str(jaeger)] if jaeger else []
+    observed += ["--prometheus", str(prometheus)] if jaeger and prometheus else []
     return [
         *(sys.executable, "-m", "mesh.runtime"),
         *("--home", str(home.path), "--topology", str(topology_path)),
-        *("--sampling", str(sampling), *counted),
+        *("--sampling", str(sampling), *counted, *observed),
     ]
 
 
@@ -95,6 +104,18 @@ def await_socket(home: Home, runtime: subprocess.Popen[bytes], deadline: float) 
         if time.monotonic() > deadline:
             raise StartFailed("the runtime does not answer", "see `plexus logs runtime`")
         time.sleep(0.02)
+
+
+def await_answer(address: str, patience: float) -> bool:
+    """Whether something listens on *address* within *patience* seconds."""
+    host, _, port = address.rpartition(":")
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex((host, int(port))) == 0:
+                return True
+        time.sleep(0.05)
+    return False
 
 
 def _answers(path: Path) -> bool:

@@ -16,6 +16,7 @@ from mesh.topology import CONTROL_PLANE
 # A replica drains, which it gives ten seconds itself. The control plane has nothing to finish.
 _REPLICA_GRACE = 13.0
 _CONTROL_PLANE_GRACE = 3.0
+_OBSERVER_GRACE = 3.0
 _POLL = 0.02
 
 
@@ -37,13 +38,15 @@ class Supervisor:
         self._alive, self._living = os.pipe()
         self._control_plane = self._kept(plan.control_plane_process())
         self._replicas: dict[str, dict[int, Kept]] = {name: {} for name in plan.topology.services}
+        self._observers = [self._kept(spec) for spec in plan.observer_processes()]
         self._self = Born.of(os.getpid())
         self._stopping = False
 
     @property
     def processes(self) -> list[Kept]:
         """Every process that should run."""
-        return [self._control_plane, *(kept for name in self._replicas for kept in self._of(name))]
+        replicas = (kept for name in self._replicas for kept in self._of(name))
+        return [self._control_plane, *replicas, *self._observers]
 
     async def start(self, replicas: Mapping[str, int], patience: float = 10.0) -> None:
         """Start the control plane, and all replicas at once when it answers.
@@ -55,6 +58,8 @@ class Supervisor:
         if not self._stopping:
             for service, count in replicas.items():
                 self._grow(service, count)
+            for observer in self._observers:
+                observer.start()
 
     def find(self, target: str) -> list[Kept]:
         """The process of that name, or all replicas of the service; UnknownTarget."""
@@ -93,6 +98,8 @@ class Supervisor:
         replicas = [kept for name in self._replicas for kept in self._of(name)]
         await asyncio.gather(*(kept.stop(_REPLICA_GRACE) for kept in replicas))
         await self._control_plane.stop(_CONTROL_PLANE_GRACE)
+        # They see the end of everything else.
+        await asyncio.gather(*(kept.stop(_OBSERVER_GRACE) for kept in self._observers))
         self.write_ledger()
         return running
 
@@ -104,6 +111,8 @@ class Supervisor:
             identity=self._plan.identity,
             topology=str(self._plan.topology_path),
             entries=tuple(map(_entry, self.processes)),
+            jaeger=self._plan.observers.ui if self._plan.observers else "",
+            prometheus=self._plan.observers.prometheus_address if self._plan.observers else "",
         )
         ledger.write(self._plan.home)
 
