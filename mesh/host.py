@@ -155,7 +155,7 @@ class Host:
 
     def start(self) -> None:
         """Obtain the identity, bring the database up to date, serve, register, begin the tasks."""
-        logs.configure(self._settings.replica)
+        logs.configure(self._settings.replica, self._workload)
         assert_stated(self._contract, self._workload)
         # The certificate comes over the network and the schema from disk: neither waits for the other.
         joined = _in_background(self._identity.start)

@@ -114,5 +114,11 @@ RENEW_AT: Final = 0.5
 # How often gRPC looks for rotated files. It takes no less than a second.
 CERTIFICATE_REFRESH: Final = 1
 
+# What is told of calls that are not sampled: those that fail, of one method and for one reason at most so
+# many in a second, and those that take this share of their deadline. What takes half of it is one
+# bad moment away from failing.
+SLOW_SHARE: Final = 0.5
+TOLD_A_SECOND: Final = 20
+
 # How many refusals of published resources are kept to be shown.
 NACKS_KEPT: Final = 20

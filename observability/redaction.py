@@ -1,19 +1,24 @@
 """What may be written down about a message: the names of its fields, the values of few.
 
-protobuf's own `str()`, `repr()` and JSON print everything. Nothing but this module turns a message
-into text for a log, span, metric or error.
+protobuf's own `str()`, `repr()` and JSON print everything. Nothing but this module turns a message,
+or any other value that a log line was handed, into text for a log, span, metric or error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from enum import Enum
 from functools import cache
+from pathlib import PurePath
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from plexus.contract import DataClass, data_class, is_loggable
+from plexus.contract.fields import pattern
 
 REDACTED = "·"
 
@@ -21,9 +26,34 @@ Render = Callable[[Any], object]
 
 
 def redact(message: Message) -> dict[str, object]:
-    """The fields that are set: operational values as they are, `·` in place of every other."""
+    """The fields that are set: operational values as they are, `·` in place of every other.
+
+    A text is kept only if its contract gives it a pattern and it matches: where anything may be
+    typed, anything is typed.
+    """
     plan = _plan(message.DESCRIPTOR)
     return {field.name: plan[field.name](value) for field, value in message.ListFields()}
+
+
+def written(value: object) -> object:
+    """*value* as a log line may hold it: messages redacted, exceptions by type, else what JSON has.
+
+    Text is kept: who hands a text to a log answers for it. Of an object that is neither, only the
+    name of its type is told.
+    """
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Message):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {str(written(key)): written(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [written(each) for each in value]
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, datetime | date | timedelta | PurePath):
+        return str(value)
+    return type(value).__name__
 
 
 @cache
@@ -35,7 +65,7 @@ def _renderer(field: FieldDescriptor) -> Render:
     if data_class(field) not in (DataClass.UNSPECIFIED, DataClass.OPERATIONAL):
         return _hide
     if field.message_type is None:
-        render: Render = _keep if is_loggable(field) else _hide
+        render: Render = _scalar(field) if is_loggable(field) else _hide
     elif field.message_type.full_name.startswith("google.protobuf."):
         render = _text if is_loggable(field) else _hide
     elif field.message_type.GetOptions().map_entry:
@@ -43,6 +73,24 @@ def _renderer(field: FieldDescriptor) -> Render:
     else:
         render = redact
     return (lambda values: [render(value) for value in values]) if field.is_repeated else render
+
+
+def _scalar(field: FieldDescriptor) -> Render:
+    if field.enum_type is not None:
+        names = {value.number: value.name for value in field.enum_type.values}
+        return lambda number: names.get(number, number)
+    if field.type == field.TYPE_BYTES:
+        return _hide
+    if field.type == field.TYPE_STRING:
+        return _matching(pattern(field))
+    return _keep
+
+
+def _matching(stated: str) -> Render:
+    if not stated:
+        return _hide
+    matches = re.compile(stated).search
+    return lambda text: text if matches(text) else REDACTED
 
 
 def _keep(value: object) -> object:

@@ -6,10 +6,7 @@ from functools import cache
 from typing import NoReturn
 
 import grpc
-import structlog
 
-from observability.logs import cause
-from plexus.contract import ContractError
 from plexus.errors import (
     PUSHBACK,
     STATUS_DETAILS,
@@ -23,9 +20,6 @@ from plexus.errors import (
     to_status,
 )
 from plexus.type.v1.errors_pb2 import PlatformError
-
-_log = structlog.get_logger()
-
 
 # Seconds that a caller must have left for a retry to come to anything.
 _WORTH_A_RETRY = 0.25
@@ -64,13 +58,11 @@ def fault_of(error: BaseException) -> Fault:
     return Fault(PlatformError, PlatformError.PLATFORM_ERROR_INTERNAL)
 
 
-def abort(error: BaseException, context: grpc.ServicerContext, method: str) -> NoReturn:
-    """End the call with what *error* amounts to. An unforeseen one is logged: type and place."""
+def abort(error: BaseException, context: grpc.ServicerContext) -> NoReturn:
+    """End the call with what *error* amounts to."""
     if _is_departure(error):
         context.abort(grpc.StatusCode.CANCELLED, "")
     fault = fault_of(error)
-    if fault.reason.name == "INTERNAL":
-        _log.error("unforeseen failure", method=method, **_explained(error))
     trailing: tuple[tuple[str, str | bytes], ...] = ((STATUS_DETAILS, _details(fault)),)
     if isinstance(fault, Overload):
         trailing = (*trailing, (PUSHBACK, str(fault.pushback)))
@@ -106,11 +98,3 @@ def _is_nearly_over(context: grpc.ServicerContext) -> bool:
 def _is_departure(error: BaseException) -> bool:
     """Whether the caller went away while its requests were being read: gRPC raises a bare error."""
     return isinstance(error, grpc.RpcError) and not isinstance(error, PlexusError)
-
-
-def _explained(error: BaseException) -> dict[str, str]:
-    explained = cause(error)
-    if isinstance(error, ContractError | PlexusError):
-        # Their texts are made of contract names and documented reasons only.
-        explained["reason"] = str(error)
-    return explained

@@ -26,7 +26,7 @@ class Guarded(grpc.GenericRpcHandler):
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """The handler of the method, guarded; None when it is not one of these."""
         handler = self._inner.service(handler_call_details)
-        return _guard(handler, self._admit, handler_call_details.method) if handler else None
+        return _guard(handler, self._admit) if handler else None
 
 
 class Refusal(grpc.GenericRpcHandler):
@@ -36,9 +36,8 @@ class Refusal(grpc.GenericRpcHandler):
         self, handler_call_details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler[Any, Any]:
         """A handler that refuses."""
-        return grpc.stream_stream_rpc_method_handler(
-            lambda _, context: _refuse(context, handler_call_details.method)
-        )
+        del handler_call_details
+        return grpc.stream_stream_rpc_method_handler(lambda _, context: _refuse(context))
 
 
 class Capture:
@@ -58,7 +57,7 @@ class Capture:
 
 
 def _guard(
-    handler: grpc.RpcMethodHandler[Any, Any], admit: Admit, method: str
+    handler: grpc.RpcMethodHandler[Any, Any], admit: Admit
 ) -> grpc.RpcMethodHandler[Any, Any]:
     kind = (
         f"{'stream' if handler.request_streaming else 'unary'}_"
@@ -67,7 +66,7 @@ def _guard(
     behaviour = getattr(handler, kind)
 
     def guarded(request: Any, context: grpc.ServicerContext) -> Any:
-        return behaviour(request, context) if admit(context) else _refuse(context, method)
+        return behaviour(request, context) if admit(context) else _refuse(context)
 
     make = getattr(grpc, f"{kind}_rpc_method_handler")
     made: grpc.RpcMethodHandler[Any, Any] = make(
@@ -78,6 +77,5 @@ def _guard(
     return made
 
 
-def _refuse(context: grpc.ServicerContext, method: str) -> Any:
-    fault = Fault(PlatformError, PlatformError.PLATFORM_ERROR_CALLER_NOT_ALLOWED)
-    abort(fault, context, method)
+def _refuse(context: grpc.ServicerContext) -> Any:
+    abort(Fault(PlatformError, PlatformError.PLATFORM_ERROR_CALLER_NOT_ALLOWED), context)

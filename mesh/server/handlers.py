@@ -68,13 +68,13 @@ def _behaviour(method: Method, handle: Handle, *, sampled: bool) -> Any:
         try:
             return handle(_incoming(method, raw, call, sampled))
         except Exception as error:  # noqa: BLE001 - this is where every failure gets its reason
-            abort(error, call, method.path)
+            abort(error, call)
 
     def stream(raw: Any, call: grpc.ServicerContext) -> Iterator[Any]:
         try:
             yield from handle(_incoming(method, raw, call, sampled))
         except Exception as error:  # noqa: BLE001 - as above
-            abort(error, call, method.path)
+            abort(error, call)
 
     return stream if method.server_streaming else unary
 

@@ -15,11 +15,13 @@ from mesh.server.incoming import Handle, Layer, Parts
 from mesh.server.measure import measure
 from mesh.server.parse import parse
 from mesh.server.shed import shed
+from mesh.server.tell import tell
 from mesh.server.validate import validate
 from plexus.contract import Method
 
 STACK: Sequence[Layer] = (
-    measure,  # outermost: what is refused further in is counted too
+    tell,  # outermost: a call has one line, whatever became of it
+    measure,  # around all that may refuse: what is refused further in is counted too
     shed,  # before anything that costs: who finds no place is refused for next to nothing
     authorise,  # before anything of the request is looked at: refusal comes before existence
     parse,  # after authorisation, so that a stranger's bytes reach no parser

@@ -73,6 +73,9 @@ class PlexusError(grpc.RpcError):
     service asks to wait before trying again; 0 when it does not say.
     """
 
+    # Its text is a documented reason and the names of fields and rules.
+    tells_no_values = True
+
     def __init__(
         self,
         code: grpc.StatusCode,

@@ -34,6 +34,8 @@ VOCABULARY = "plexus.policy."
 class ContractError(Exception):
     """A contract leaves unsaid what it must say, or is asked for what it does not hold."""
 
+    tells_no_values = True
+
 
 class Criticality(IntEnum):
     """The order of load shedding: the smallest is shed last."""
