@@ -31,11 +31,19 @@ def running(
     replicas: int | None = None,
     topology: Path = ROOT / "topology.toml",
     timeout: float = 60.0,
+    jaeger: Path | None = None,
+    prometheus: Path | None = None,
 ) -> Iterator[Platform]:
     """A platform that is up in *home*, and down afterwards, by force if need be."""
     with Platform(home, subject="tests") as started:
         try:
-            started.up(replicas=replicas, topology=topology, timeout=timeout)
+            started.up(
+                replicas=replicas,
+                topology=topology,
+                timeout=timeout,
+                jaeger=jaeger,
+                prometheus=prometheus,
+            )
             yield started
         finally:
             end(started)

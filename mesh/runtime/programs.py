@@ -113,7 +113,8 @@ def version_of(binary: Path, program: Program) -> str:
     told = _told(binary, program)
     if program is JAEGER:
         try:
-            return str(json.loads(told[told.index("{") :])["gitVersion"])
+            stated, _ = json.JSONDecoder().raw_decode(told, told.index("{"))
+            return str(stated["gitVersion"])
         except (ValueError, KeyError):
             return ""
     words = told.partition(program.says)[2].split()
