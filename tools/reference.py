@@ -15,7 +15,7 @@ import grpc
 from google.protobuf.descriptor import EnumDescriptor
 
 from plexus.contract import Contract, Method, Reason, Service, load, reasons
-from plexus.contract.graph import AUDIENCES, duration, mermaid, sources
+from plexus.contract.graph import AUDIENCES, audited, duration, mermaid, sources
 from tools.comments import comments
 from tools.contracts import ROOT, image
 
@@ -25,7 +25,8 @@ OPENING = """# The contracts
 Written from `protos/` by `python -m tools.reference`; to change it, change a contract.
 
 Ids are opaque. A *repeatable* method may be retried and hedged; one with a *scope* can be reached
-from outside with a token that has it. Failures travel as google.rpc.Status with an ErrorInfo, whose
+from outside with a token that has it. A call of an *audited* method leaves a record of who touched
+what of which patient. Failures travel as google.rpc.Status with an ErrorInfo, whose
 reason and domain are listed under [Errors](#errors). `plexus contract show METHOD` tells all of one
 method, its fields too.
 """
@@ -59,7 +60,16 @@ def _service(contract: Contract, service: Service, words: Mapping[str, str]) -> 
 
 
 def _policies(contract: Contract, service: Service) -> str:
-    header = ("Method", "Deadline", "Criticality", "Effects", "Repeatable", "Open to", "Callers")
+    header = (
+        "Method",
+        "Deadline",
+        "Criticality",
+        "Effects",
+        "Repeatable",
+        "Audited",
+        "Open to",
+        "Callers",
+    )
     rows = [
         (
             method.name,
@@ -67,6 +77,7 @@ def _policies(contract: Contract, service: Service) -> str:
             method.criticality.name.lower(),
             "reads" if method.read_only else "writes",
             "yes" if method.repeatable else "no",
+            audited(method),
             f"`{method.scope}`" if method.scope else AUDIENCES[method.audience],
             ", ".join(sources(contract, method)) or "–",
         )

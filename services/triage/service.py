@@ -147,6 +147,7 @@ class Triage(TriageServiceServicer):
             reply=reply_of(assessed),
             assessment=assessment_message(talk, assessed, chart),
             slots=slots,
+            patient_id=kept.patient_id,
         )
 
     def _offers(self) -> Offers:

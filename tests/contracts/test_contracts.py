@@ -113,6 +113,28 @@ def reachable(message: Descriptor, seen: set[str]) -> Iterator[FieldDescriptor]:
             yield from reachable(held, seen)
 
 
+def test_every_call_that_touches_what_is_known_of_a_person_is_audited(contract: Contract) -> None:
+    """The mesh knows nothing of anybody, and what audit records travel in is the audit."""
+    sensitive = {DataClass.PERSONAL, DataClass.CLINICAL, DataClass.FINANCIAL}
+    for path, method in contract.methods.items():
+        found = {
+            data_class(field)
+            for message in (method.input, method.output)
+            for field in reachable(message, set())
+        }
+        expected = bool(found & sensitive) and method != contract.access_log
+        assert method.audited == expected, path
+
+
+def test_every_service_with_audited_methods_tells_its_accesses(contract: Contract) -> None:
+    log = contract.access_log
+    assert log is not None
+    for service in contract.services:
+        tells = [task for task in service.tasks if log.path in task.declared]
+        audited = any(method.audited for method in service.methods)
+        assert len(tells) == (audited and service.name != log.service), service.name
+
+
 def test_secrets_travel_only_in_the_identity_service(contract: Contract) -> None:
     secret = {f.full_name for f in fields(contract) if data_class(f) is DataClass.SECRET}
     homes = {name.rpartition(".")[0] for name in secret}

@@ -65,12 +65,14 @@ def test_a_method_is_shown_by_any_of_its_names(name: str, shop: Contract) -> Non
         "  scope        none: closed to the outside",
         "  audience     declared callers",
         "  callers      shop.Buy, shop.t",
+        "  audited      no",
         "calls",
         "  none",
         "request Ask",
         "  request_id  string  operational",
         "response stream Told",
         "  degradations  repeated Degradation  operational",
+        "  who           string                operational",
     ]
 
 

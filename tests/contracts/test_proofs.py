@@ -20,6 +20,7 @@ from tests.contracts.seeds import (
     IDEMPOTENT,
     ONCE,
     OPERATIONAL,
+    PATIENT,
     READS,
     Seed,
     compiled,
@@ -32,6 +33,8 @@ from tests.contracts.seeds import (
 )
 
 ATTEMPTS, MAX_ATTEMPTS = 3, 27
+
+CLINICAL = "string said = 1 [(plexus.policy.v1.data_class) = DATA_CLASS_CLINICAL];"
 
 # Everything at its limit: a deadline one millisecond above the sum of the calls, a chain of three
 # repeatable methods, which is 27 attempts, something vital that does without something sheddable.
@@ -51,7 +54,8 @@ SOUND = Seed(
           message Inner {{ repeated int64 numbers = 1 {OPERATIONAL}; }}
           string patient_id = 1 [
             (buf.validate.field).string.pattern = "^pat_[a-z0-9]{{8,40}}$",
-            (plexus.policy.v1.data_class) = DATA_CLASS_OPERATIONAL
+            (plexus.policy.v1.data_class) = DATA_CLASS_OPERATIONAL,
+            (plexus.policy.v1.patient) = true
           ];
           repeated string claim_ids = 2 [
             (buf.validate.field).repeated.items.string.pattern = "^clm_[a-z0-9]{{8,40}}$",
@@ -146,8 +150,8 @@ STATEMENTS = (
     ),
     Seed(
         "any_id",
-        fields(f"string patient_id = 1 {OPERATIONAL};"),
-        (("unchecked-id", "@.Query.patient_id"),),
+        fields(f"string claim_id = 1 {OPERATIONAL};"),
+        (("unchecked-id", "@.Query.claim_id"),),
     ),
     Seed(
         "any_ids",
@@ -158,6 +162,42 @@ STATEMENTS = (
         "any_id_inside",
         fields(f"message Inner {{ string visit_id = 1 {OPERATIONAL}; }} repeated Inner inner = 1;"),
         (("unchecked-id", "@.Query.Inner.visit_id"),),
+    ),
+    Seed(
+        "nobody_named",
+        service(rpc("A", ask="Query", told="Nothing"), messages=f"message Query {{ {CLINICAL} }}"),
+        (("unnamed-patient", "@.S/A"),),
+    ),
+    Seed(
+        "nobody_named_inside",
+        service(
+            rpc("A", ask="Query", told="Nothing"),
+            messages=f"message Query {{ message Inner {{ {CLINICAL} }} repeated Inner inner = 1; }}",
+        ),
+        (("unnamed-patient", "@.S/A"),),
+    ),
+    Seed(
+        "unmarked",
+        service(
+            rpc("A", ask="Query", told="Answer"),
+            messages=f"message Query {{ {CLINICAL} string who = 2 {PATIENT}; }}"
+            f"message Answer {{ repeated string patient_ids = 1 {OPERATIONAL}; }}",
+        ),
+        (("unmarked-patient", "@.Answer.patient_ids"),),
+    ),
+    Seed(
+        "marked_number",
+        fields(f"uint32 patient = 1 {PATIENT};"),
+        (("unmarked-patient", "@.Query.patient"),),
+    ),
+    Seed(
+        "two_logs",
+        service(
+            rpc("A", "audience: AUDIENCE_AUDITED", ask="Query", told="Nothing"),
+            rpc("B", "audience: AUDIENCE_AUDITED", ask="Query", told="Nothing"),
+            messages=f"message Query {{ {CLINICAL} }}",
+        ),
+        (("second-access-log", "@.S/B"),),
     ),
     Seed(
         "no_code",

@@ -11,7 +11,7 @@ import pytest
 from mesh.host import Parts
 from mesh.persistence import Database
 from plexus.client import channel
-from plexus.contract import load
+from plexus.contract import TELLING, load
 from plexus.errors import Conflict, NotFound, Unmet
 from plexus.triage.v1 import assessment_pb2 as levels
 from plexus.triage.v1.conversation_pb2 import Author, ConversationState, Speaker
@@ -259,4 +259,4 @@ def test_the_service_is_built_for_every_method_of_its_contract(database: Databas
     assert descriptor is SERVICE
     assert all(type(servicer).__dict__.get(method.name) for method in SERVICE.methods)
     (stated,) = load().workloads["triage"]
-    assert not stated.tasks
+    assert [task.name for task in stated.tasks] == [TELLING]

@@ -2,8 +2,10 @@
 
 from plexus.contract.errors import Reason, reason, reasons
 from plexus.contract.fields import DataClass, data_class, is_loggable, reveals
+from plexus.contract.patients import can_name_patient, patients
 from plexus.contract.proofs import assert_stated, check
 from plexus.contract.reader import (
+    TELLING,
     Audience,
     Call,
     Contract,
@@ -19,6 +21,7 @@ from plexus.contract.reader import (
 from plexus.contract.violation import Violation
 
 __all__ = [
+    "TELLING",
     "Audience",
     "Call",
     "Contract",
@@ -32,10 +35,12 @@ __all__ = [
     "Task",
     "Violation",
     "assert_stated",
+    "can_name_patient",
     "check",
     "data_class",
     "is_loggable",
     "load",
+    "patients",
     "read",
     "reason",
     "reasons",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 # Before any options are read: an extension that is imported later stays unknown to them.
 from buf.validate import validate_pb2 as validate
 
-from plexus.contract.reader import OWN
+from plexus.contract.vocabulary import OWN
 from plexus.policy.v1 import policy_pb2 as policy
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ class DataClass(IntEnum):
 def data_class(field: FieldDescriptor) -> DataClass:
     """The class the field states; UNSPECIFIED when it states none."""
     return DataClass(field.GetOptions().Extensions[policy.data_class])
+
+
+def names_patient(field: FieldDescriptor) -> bool:
+    """Whether the field holds the id, or the ids, of the patients its message is about."""
+    return bool(field.GetOptions().Extensions[policy.patient])
 
 
 def is_loggable(field: FieldDescriptor) -> bool:

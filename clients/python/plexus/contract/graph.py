@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
 from plexus.contract.fields import reveals
-from plexus.contract.reader import OWN, Audience, Call, Contract, Method, Need, Service, Task
+from plexus.contract.reader import Audience, Call, Contract, Method, Need, Service, Task
+from plexus.contract.vocabulary import OWN
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -22,6 +23,7 @@ AUDIENCES = {
     Audience.WORKLOADS: "any workload of the mesh",
     Audience.OPERATOR: "the operator",
     Audience.JOINING: "workloads that join",
+    Audience.AUDITED: "every service with audited methods",
 }
 
 _NONE = "none"
@@ -116,7 +118,16 @@ def policy(contract: Contract, method: Method, *, attempts: int) -> dict[str, st
         "scope": method.scope or "none: closed to the outside",
         "audience": AUDIENCES[method.audience],
         "callers": ", ".join(sources(contract, method)) or _NONE,
+        "audited": audited(method),
     }
+
+
+def audited(method: Method) -> str:
+    """What of a person a method touches and so leaves audit records for, in words."""
+    if not method.audited:
+        return "no"
+    touched = ", ".join(c.name.lower() if c else "unclassified" for c in sorted(method.touches))
+    return f"{touched}; names nobody: {method.names_nobody}" if method.names_nobody else touched
 
 
 def duration(seconds: float) -> str:

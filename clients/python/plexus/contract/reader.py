@@ -6,7 +6,7 @@ Descriptors may come from any pool: the generated one, or one built from an imag
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import IntEnum
 from functools import cache, cached_property
@@ -16,6 +16,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import plexus
+from plexus.contract.fields import DataClass, contents
+from plexus.contract.vocabulary import VOCABULARY
 from plexus.policy.v1 import policy_pb2 as policy
 
 if TYPE_CHECKING:
@@ -27,8 +29,12 @@ if TYPE_CHECKING:
         ServiceDescriptor,
     )
 
-OWN = "plexus."
-VOCABULARY = "plexus.policy."
+
+# What is not classified may be anything.
+_HARMLESS = frozenset({DataClass.OPERATIONAL, DataClass.SECRET})
+
+TELLING = "accesses"
+"""The task of every service with audited methods: it tells its audit records to who lists them."""
 
 
 class ContractError(Exception):
@@ -61,6 +67,7 @@ class Audience(IntEnum):
     WORKLOADS = 1
     OPERATOR = 2
     JOINING = 3
+    AUDITED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,17 @@ class Method:
     server_streaming: bool
     input: Descriptor
     output: Descriptor
+    names_nobody: str = ""
+
+    @property
+    def touches(self) -> frozenset[DataClass]:
+        """What request and response can reveal of a person. Nothing: the call is not audited."""
+        return (contents(self.input) | contents(self.output)) - _HARMLESS
+
+    @property
+    def audited(self) -> bool:
+        """Whether every call leaves an audit record. It follows from the fields; nobody states it."""
+        return bool(self.touches) and self.audience is not Audience.AUDITED
 
     @property
     def wire_path(self) -> str:
@@ -171,6 +189,11 @@ class Contract:
         for service in self.services:
             found[service.name] = (*found.get(service.name, ()), service)
         return MappingProxyType(found)
+
+    @cached_property
+    def access_log(self) -> Method | None:
+        """The method that audit records are told to; None when no contract has one."""
+        return _access_log(self.services)
 
     @cached_property
     def callers(self) -> Mapping[str, frozenset[str]]:
@@ -240,14 +263,29 @@ def read(files: Iterable[FileDescriptor]) -> Contract:
     """Read the services, messages and errors of *files*; the vocabulary itself is passed over."""
     stating = tuple(file for file in files if not file.package.startswith(VOCABULARY))
     services = [_service(s) for file in stating for s in file.services_by_name.values()]
+    log = _access_log(services)
+    told = (_telling(service, log) if log else service for service in services)
     return Contract(
-        services=tuple(sorted(services, key=lambda service: service.full_name)), files=stating
+        services=tuple(sorted(told, key=lambda service: service.full_name)), files=stating
     )
 
 
 def _files() -> Iterator[FileDescriptor]:
     for module in sorted(Path(plexus.__path__[0]).glob("*/v1/*_pb2.py")):
         yield import_module(f"plexus.{module.parts[-3]}.v1.{module.stem}").DESCRIPTOR
+
+
+def _access_log(services: Iterable[Service]) -> Method | None:
+    found = (m for s in services for m in s.methods if m.audience is Audience.AUDITED)
+    return next(found, None)
+
+
+def _telling(service: Service, log: Method) -> Service:
+    """The service with the task that follows from its audited methods. Who keeps the log tells itself."""
+    if log.service == service.name or not any(method.audited for method in service.methods):
+        return service
+    call = Call(log.path, Need.OPTIONAL, effect="accesses are listed later")
+    return replace(service, tasks=(*service.tasks, Task(TELLING, "", (call,))))
 
 
 def _nested(messages: Iterable[Descriptor]) -> Iterator[Descriptor]:
@@ -294,6 +332,7 @@ def _method(descriptor: MethodDescriptor, workload: str) -> Method:
         server_streaming=descriptor.server_streaming,
         input=descriptor.input_type,
         output=descriptor.output_type,
+        names_nobody=stated.names_nobody,
     )
 
 

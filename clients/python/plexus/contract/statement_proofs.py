@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from plexus.contract.errors import code
-from plexus.contract.fields import data_class, inside, pattern
-from plexus.contract.reader import Contract, Criticality, Method
+from plexus.contract.fields import DataClass, data_class, inside, names_patient, pattern
+from plexus.contract.patients import can_name_patient
+from plexus.contract.reader import Audience, Contract, Criticality, Method
 from plexus.contract.violation import Violation
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 REQUEST_ID = "request_id"
+PATIENT_IDS = ("patient_id", "patient_ids")
+_ID_CLASS = DataClass.OPERATIONAL
 
 
 def missing_policies(contract: Contract) -> Iterator[Violation]:
@@ -78,6 +81,60 @@ def unchecked_ids(contract: Contract) -> Iterator[Violation]:
                     "state its pattern, such as "
                     '`(buf.validate.field).string.pattern = "^pat_[a-z0-9]{8,40}$"`',
                 )
+
+
+def unmarked_patients(contract: Contract) -> Iterator[Violation]:
+    """Ids of patients that audit records would not find, and marks on what is no id."""
+    for message in contract.messages:
+        for field in message.fields:
+            is_text = field.type == field.TYPE_STRING
+            if is_text and field.name in PATIENT_IDS and not names_patient(field):
+                yield _field(
+                    "unmarked-patient",
+                    message,
+                    field,
+                    "is the id of a patient and does not say so, so audit records do not name them",
+                    "state `(plexus.policy.v1.patient) = true`",
+                )
+            if names_patient(field) and not (is_text and data_class(field) == _ID_CLASS):
+                yield _field(
+                    "unmarked-patient",
+                    message,
+                    field,
+                    "is marked as the id of a patient, and is no operational string",
+                    "mark the field that holds the opaque id",
+                )
+
+
+def unnamed_patients(contract: Contract) -> Iterator[Violation]:
+    """Audited methods whose records could not say whom a call was about.
+
+    What is not classified has a proof of its own.
+    """
+    for method in contract.methods.values():
+        revealed = (method.touches - {DataClass.UNSPECIFIED}) if method.audited else frozenset()
+        named = can_name_patient(method.input) or can_name_patient(method.output)
+        if revealed and not named and not method.names_nobody.strip():
+            told = ", ".join(each.name.lower() for each in sorted(revealed))
+            yield _method(
+                "unnamed-patient",
+                method,
+                f"touches {told} data, and neither request nor response names the patient",
+                f"mark a patient's id in {method.input.name} or {method.output.name} with "
+                '`(plexus.policy.v1.patient) = true`, or state `names_nobody: "…"` and why',
+            )
+
+
+def access_logs_beyond_one(contract: Contract) -> Iterator[Violation]:
+    """A second method that audit records are told to: half of them would be missing in each."""
+    logs = [m for m in contract.methods.values() if m.audience is Audience.AUDITED]
+    for method in logs[1:]:
+        yield _method(
+            "second-access-log",
+            method,
+            f"is open to every service with audited methods, as {logs[0].path} is",
+            "keep one of them",
+        )
 
 
 def errors_without_code(contract: Contract) -> Iterator[Violation]:

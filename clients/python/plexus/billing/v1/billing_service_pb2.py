@@ -30,7 +30,7 @@ from plexus.billing.v1 import payment_pb2 as plexus_dot_billing_dot_v1_dot_payme
 from plexus.type.v1 import money_pb2 as plexus_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'plexus/billing/v1/billing_service.proto\x12\x11plexus.billing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x1dplexus/billing/v1/claim.proto\x1a$plexus/billing/v1/ledger_entry.proto\x1a\x1fplexus/billing/v1/payment.proto\x1a\x1aplexus/type/v1/money.proto\"D\n\x0fGetClaimRequest\x12\x31\n\x08\x63laim_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^clm_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\";\n\x10GetClaimResponse\x12\'\n\x05\x63laim\x18\x01 \x01(\x0b\x32\x18.plexus.billing.v1.Claim\"\x87\x02\n\x11ListClaimsRequest\x12\x36\n\npatient_id\x18\x01 \x01(\tB\"\xbaH\x1br\x19\x32\x17^(pat_[a-z0-9]{8,40})?$\xc0\xc1\x18\x01\x12:\n\x0e\x61ppointment_id\x18\x02 \x01(\tB\"\xbaH\x1br\x19\x32\x17^(app_[a-z0-9]{8,40})?$\xc0\xc1\x18\x01\x12;\n\x06states\x18\x03 \x03(\x0e\x32\x1d.plexus.billing.v1.ClaimStateB\x0c\xbaH\x05\x92\x01\x02\x10\x05\xc0\xc1\x18\x01\x12\x1f\n\tpage_size\x18\x04 \x01(\rB\x0c\xbaH\x05*\x03\x18\xe8\x07\xc0\xc1\x18\x01\x12 \n\npage_token\x18\x05 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x04\xc0\xc1\x18\x01\"]\n\x12ListClaimsResponse\x12(\n\x06\x63laims\x18\x01 \x03(\x0b\x32\x18.plexus.billing.v1.Claim\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\"h\n\x12SubmitClaimRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc0\xc1\x18\x01\x12\x31\n\x08\x63laim_id\x18\x02 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^clm_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\">\n\x13SubmitClaimResponse\x12\'\n\x05\x63laim\x18\x01 \x01(\x0b\x32\x18.plexus.billing.v1.Claim\"\xf3\x01\n\x14RecordPaymentRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc0\xc1\x18\x01\x12\x31\n\x08\x63laim_id\x18\x02 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^clm_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\x12\x37\n\x05payer\x18\x03 \x01(\x0e\x32\x18.plexus.billing.v1.PayerB\x0e\xbaH\x07\x82\x01\x04\x10\x01 \x00\xc0\xc1\x18\x01\x12-\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x15.plexus.type.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01\x12\x1f\n\treference\x18\x05 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x01\xc0\xc1\x18\x04\"m\n\x15RecordPaymentResponse\x12+\n\x07payment\x18\x01 \x01(\x0b\x32\x1a.plexus.billing.v1.Payment\x12\'\n\x05\x63laim\x18\x02 \x01(\x0b\x32\x18.plexus.billing.v1.Claim\"H\n\x11GetBalanceRequest\x12\x33\n\npatient_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\"\xbb\x01\n\x12GetBalanceResponse\x12&\n\x07\x63harged\x18\x01 \x01(\x0b\x32\x15.plexus.type.v1.Money\x12#\n\x04paid\x18\x02 \x01(\x0b\x32\x15.plexus.type.v1.Money\x12+\n\x0cpatient_owes\x18\x03 \x01(\x0b\x32\x15.plexus.type.v1.Money\x12+\n\x0cinsurer_owes\x18\x04 \x01(\x0b\x32\x15.plexus.type.v1.Money\"\xce\x01\n\x18ListLedgerEntriesRequest\x12\x34\n\x08\x63laim_id\x18\x01 \x01(\tB\"\xbaH\x1br\x19\x32\x17^(clm_[a-z0-9]{8,40})?$\xc0\xc1\x18\x01\x12\x39\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0e\x32\x1a.plexus.billing.v1.AccountB\x0c\xbaH\x05\x82\x01\x02\x10\x01\xc0\xc1\x18\x01\x12\x1f\n\tpage_size\x18\x03 \x01(\rB\x0c\xbaH\x05*\x03\x18\xe8\x07\xc0\xc1\x18\x01\x12 \n\npage_token\x18\x04 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x04\xc0\xc1\x18\x01\"k\n\x19ListLedgerEntriesResponse\x12/\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1e.plexus.billing.v1.LedgerEntry\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\x32\x8a\x08\n\x0e\x42illingService\x12o\n\x08GetClaim\x12\".plexus.billing.v1.GetClaimRequest\x1a#.plexus.billing.v1.GetClaimResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xe8\x07\x10\x02\x1a\x0c\x62illing.read\x12u\n\nListClaims\x12$.plexus.billing.v1.ListClaimsRequest\x1a%.plexus.billing.v1.ListClaimsResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xe8\x07\x10\x02\x1a\x0c\x62illing.read\x12y\n\x0bSubmitClaim\x12%.plexus.billing.v1.SubmitClaimRequest\x1a&.plexus.billing.v1.SubmitClaimResponse\"\x1b\x90\x02\x02\xc2\xc1\x18\x14\x08\xd0\x0f\x10\x02\x1a\rbilling.write\x12\x7f\n\rRecordPayment\x12\'.plexus.billing.v1.RecordPaymentRequest\x1a(.plexus.billing.v1.RecordPaymentResponse\"\x1b\x90\x02\x02\xc2\xc1\x18\x14\x08\xd0\x0f\x10\x02\x1a\rbilling.write\x12u\n\nGetBalance\x12$.plexus.billing.v1.GetBalanceRequest\x1a%.plexus.billing.v1.GetBalanceResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xe8\x07\x10\x02\x1a\x0c\x62illing.read\x12\x8a\x01\n\x11ListLedgerEntries\x12+.plexus.billing.v1.ListLedgerEntriesRequest\x1a,.plexus.billing.v1.ListLedgerEntriesResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xd0\x0f\x10\x03\x1a\x0c\x62illing.read\x1a\x8f\x02\xc2\xc1\x18\x8a\x02\nH\n\x06\x63laims\x12>plexus.scheduling.v1.SchedulingService/StreamAppointmentEvents\n\xbd\x01\n\x08\x63overage\x1aV\n+plexus.records.v1.RecordsService/GetPatient\x10\x02\x1a%claims await records until it answers\x1aY\n.plexus.records.v1.RecordsService/ListCoverages\x10\x02\x1a%claims await records until it answersb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'plexus/billing/v1/billing_service.proto\x12\x11plexus.billing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x1dplexus/billing/v1/claim.proto\x1a$plexus/billing/v1/ledger_entry.proto\x1a\x1fplexus/billing/v1/payment.proto\x1a\x1aplexus/type/v1/money.proto\"D\n\x0fGetClaimRequest\x12\x31\n\x08\x63laim_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^clm_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\";\n\x10GetClaimResponse\x12\'\n\x05\x63laim\x18\x01 \x01(\x0b\x32\x18.plexus.billing.v1.Claim\"\x8b\x02\n\x11ListClaimsRequest\x12:\n\npatient_id\x18\x01 \x01(\tB&\xbaH\x1br\x19\x32\x17^(pat_[a-z0-9]{8,40})?$\xc0\xc1\x18\x01\xc8\xc1\x18\x01\x12:\n\x0e\x61ppointment_id\x18\x02 \x01(\tB\"\xbaH\x1br\x19\x32\x17^(app_[a-z0-9]{8,40})?$\xc0\xc1\x18\x01\x12;\n\x06states\x18\x03 \x03(\x0e\x32\x1d.plexus.billing.v1.ClaimStateB\x0c\xbaH\x05\x92\x01\x02\x10\x05\xc0\xc1\x18\x01\x12\x1f\n\tpage_size\x18\x04 \x01(\rB\x0c\xbaH\x05*\x03\x18\xe8\x07\xc0\xc1\x18\x01\x12 \n\npage_token\x18\x05 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x04\xc0\xc1\x18\x01\"]\n\x12ListClaimsResponse\x12(\n\x06\x63laims\x18\x01 \x03(\x0b\x32\x18.plexus.billing.v1.Claim\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\"h\n\x12SubmitClaimRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc0\xc1\x18\x01\x12\x31\n\x08\x63laim_id\x18\x02 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^clm_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\">\n\x13SubmitClaimResponse\x12\'\n\x05\x63laim\x18\x01 \x01(\x0b\x32\x18.plexus.billing.v1.Claim\"\xf3\x01\n\x14RecordPaymentRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc0\xc1\x18\x01\x12\x31\n\x08\x63laim_id\x18\x02 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^clm_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\x12\x37\n\x05payer\x18\x03 \x01(\x0e\x32\x18.plexus.billing.v1.PayerB\x0e\xbaH\x07\x82\x01\x04\x10\x01 \x00\xc0\xc1\x18\x01\x12-\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x15.plexus.type.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01\x12\x1f\n\treference\x18\x05 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x01\xc0\xc1\x18\x04\"m\n\x15RecordPaymentResponse\x12+\n\x07payment\x18\x01 \x01(\x0b\x32\x1a.plexus.billing.v1.Payment\x12\'\n\x05\x63laim\x18\x02 \x01(\x0b\x32\x18.plexus.billing.v1.Claim\"L\n\x11GetBalanceRequest\x12\x37\n\npatient_id\x18\x01 \x01(\tB#\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\xc8\xc1\x18\x01\"\xbb\x01\n\x12GetBalanceResponse\x12&\n\x07\x63harged\x18\x01 \x01(\x0b\x32\x15.plexus.type.v1.Money\x12#\n\x04paid\x18\x02 \x01(\x0b\x32\x15.plexus.type.v1.Money\x12+\n\x0cpatient_owes\x18\x03 \x01(\x0b\x32\x15.plexus.type.v1.Money\x12+\n\x0cinsurer_owes\x18\x04 \x01(\x0b\x32\x15.plexus.type.v1.Money\"\xce\x01\n\x18ListLedgerEntriesRequest\x12\x34\n\x08\x63laim_id\x18\x01 \x01(\tB\"\xbaH\x1br\x19\x32\x17^(clm_[a-z0-9]{8,40})?$\xc0\xc1\x18\x01\x12\x39\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0e\x32\x1a.plexus.billing.v1.AccountB\x0c\xbaH\x05\x82\x01\x02\x10\x01\xc0\xc1\x18\x01\x12\x1f\n\tpage_size\x18\x03 \x01(\rB\x0c\xbaH\x05*\x03\x18\xe8\x07\xc0\xc1\x18\x01\x12 \n\npage_token\x18\x04 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x04\xc0\xc1\x18\x01\"k\n\x19ListLedgerEntriesResponse\x12/\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1e.plexus.billing.v1.LedgerEntry\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\x32\x8a\x08\n\x0e\x42illingService\x12o\n\x08GetClaim\x12\".plexus.billing.v1.GetClaimRequest\x1a#.plexus.billing.v1.GetClaimResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xe8\x07\x10\x02\x1a\x0c\x62illing.read\x12u\n\nListClaims\x12$.plexus.billing.v1.ListClaimsRequest\x1a%.plexus.billing.v1.ListClaimsResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xe8\x07\x10\x02\x1a\x0c\x62illing.read\x12y\n\x0bSubmitClaim\x12%.plexus.billing.v1.SubmitClaimRequest\x1a&.plexus.billing.v1.SubmitClaimResponse\"\x1b\x90\x02\x02\xc2\xc1\x18\x14\x08\xd0\x0f\x10\x02\x1a\rbilling.write\x12\x7f\n\rRecordPayment\x12\'.plexus.billing.v1.RecordPaymentRequest\x1a(.plexus.billing.v1.RecordPaymentResponse\"\x1b\x90\x02\x02\xc2\xc1\x18\x14\x08\xd0\x0f\x10\x02\x1a\rbilling.write\x12u\n\nGetBalance\x12$.plexus.billing.v1.GetBalanceRequest\x1a%.plexus.billing.v1.GetBalanceResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xe8\x07\x10\x02\x1a\x0c\x62illing.read\x12\x8a\x01\n\x11ListLedgerEntries\x12+.plexus.billing.v1.ListLedgerEntriesRequest\x1a,.plexus.billing.v1.ListLedgerEntriesResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xd0\x0f\x10\x03\x1a\x0c\x62illing.read\x1a\x8f\x02\xc2\xc1\x18\x8a\x02\nH\n\x06\x63laims\x12>plexus.scheduling.v1.SchedulingService/StreamAppointmentEvents\n\xbd\x01\n\x08\x63overage\x1aV\n+plexus.records.v1.RecordsService/GetPatient\x10\x02\x1a%claims await records until it answers\x1aY\n.plexus.records.v1.RecordsService/ListCoverages\x10\x02\x1a%claims await records until it answersb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +40,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCLAIMREQUEST'].fields_by_name['claim_id']._loaded_options = None
   _globals['_GETCLAIMREQUEST'].fields_by_name['claim_id']._serialized_options = b'\272H\030r\0262\024^clm_[a-z0-9]{8,40}$\300\301\030\001'
   _globals['_LISTCLAIMSREQUEST'].fields_by_name['patient_id']._loaded_options = None
-  _globals['_LISTCLAIMSREQUEST'].fields_by_name['patient_id']._serialized_options = b'\272H\033r\0312\027^(pat_[a-z0-9]{8,40})?$\300\301\030\001'
+  _globals['_LISTCLAIMSREQUEST'].fields_by_name['patient_id']._serialized_options = b'\272H\033r\0312\027^(pat_[a-z0-9]{8,40})?$\300\301\030\001\310\301\030\001'
   _globals['_LISTCLAIMSREQUEST'].fields_by_name['appointment_id']._loaded_options = None
   _globals['_LISTCLAIMSREQUEST'].fields_by_name['appointment_id']._serialized_options = b'\272H\033r\0312\027^(app_[a-z0-9]{8,40})?$\300\301\030\001'
   _globals['_LISTCLAIMSREQUEST'].fields_by_name['states']._loaded_options = None
@@ -66,7 +66,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDPAYMENTREQUEST'].fields_by_name['reference']._loaded_options = None
   _globals['_RECORDPAYMENTREQUEST'].fields_by_name['reference']._serialized_options = b'\272H\005r\003\030\200\001\300\301\030\004'
   _globals['_GETBALANCEREQUEST'].fields_by_name['patient_id']._loaded_options = None
-  _globals['_GETBALANCEREQUEST'].fields_by_name['patient_id']._serialized_options = b'\272H\030r\0262\024^pat_[a-z0-9]{8,40}$\300\301\030\001'
+  _globals['_GETBALANCEREQUEST'].fields_by_name['patient_id']._serialized_options = b'\272H\030r\0262\024^pat_[a-z0-9]{8,40}$\300\301\030\001\310\301\030\001'
   _globals['_LISTLEDGERENTRIESREQUEST'].fields_by_name['claim_id']._loaded_options = None
   _globals['_LISTLEDGERENTRIESREQUEST'].fields_by_name['claim_id']._serialized_options = b'\272H\033r\0312\027^(clm_[a-z0-9]{8,40})?$\300\301\030\001'
   _globals['_LISTLEDGERENTRIESREQUEST'].fields_by_name['account']._loaded_options = None
@@ -96,25 +96,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCLAIMRESPONSE']._serialized_start=322
   _globals['_GETCLAIMRESPONSE']._serialized_end=381
   _globals['_LISTCLAIMSREQUEST']._serialized_start=384
-  _globals['_LISTCLAIMSREQUEST']._serialized_end=647
-  _globals['_LISTCLAIMSRESPONSE']._serialized_start=649
-  _globals['_LISTCLAIMSRESPONSE']._serialized_end=742
-  _globals['_SUBMITCLAIMREQUEST']._serialized_start=744
-  _globals['_SUBMITCLAIMREQUEST']._serialized_end=848
-  _globals['_SUBMITCLAIMRESPONSE']._serialized_start=850
-  _globals['_SUBMITCLAIMRESPONSE']._serialized_end=912
-  _globals['_RECORDPAYMENTREQUEST']._serialized_start=915
-  _globals['_RECORDPAYMENTREQUEST']._serialized_end=1158
-  _globals['_RECORDPAYMENTRESPONSE']._serialized_start=1160
-  _globals['_RECORDPAYMENTRESPONSE']._serialized_end=1269
-  _globals['_GETBALANCEREQUEST']._serialized_start=1271
-  _globals['_GETBALANCEREQUEST']._serialized_end=1343
-  _globals['_GETBALANCERESPONSE']._serialized_start=1346
-  _globals['_GETBALANCERESPONSE']._serialized_end=1533
-  _globals['_LISTLEDGERENTRIESREQUEST']._serialized_start=1536
-  _globals['_LISTLEDGERENTRIESREQUEST']._serialized_end=1742
-  _globals['_LISTLEDGERENTRIESRESPONSE']._serialized_start=1744
-  _globals['_LISTLEDGERENTRIESRESPONSE']._serialized_end=1851
-  _globals['_BILLINGSERVICE']._serialized_start=1854
-  _globals['_BILLINGSERVICE']._serialized_end=2888
+  _globals['_LISTCLAIMSREQUEST']._serialized_end=651
+  _globals['_LISTCLAIMSRESPONSE']._serialized_start=653
+  _globals['_LISTCLAIMSRESPONSE']._serialized_end=746
+  _globals['_SUBMITCLAIMREQUEST']._serialized_start=748
+  _globals['_SUBMITCLAIMREQUEST']._serialized_end=852
+  _globals['_SUBMITCLAIMRESPONSE']._serialized_start=854
+  _globals['_SUBMITCLAIMRESPONSE']._serialized_end=916
+  _globals['_RECORDPAYMENTREQUEST']._serialized_start=919
+  _globals['_RECORDPAYMENTREQUEST']._serialized_end=1162
+  _globals['_RECORDPAYMENTRESPONSE']._serialized_start=1164
+  _globals['_RECORDPAYMENTRESPONSE']._serialized_end=1273
+  _globals['_GETBALANCEREQUEST']._serialized_start=1275
+  _globals['_GETBALANCEREQUEST']._serialized_end=1351
+  _globals['_GETBALANCERESPONSE']._serialized_start=1354
+  _globals['_GETBALANCERESPONSE']._serialized_end=1541
+  _globals['_LISTLEDGERENTRIESREQUEST']._serialized_start=1544
+  _globals['_LISTLEDGERENTRIESREQUEST']._serialized_end=1750
+  _globals['_LISTLEDGERENTRIESRESPONSE']._serialized_start=1752
+  _globals['_LISTLEDGERENTRIESRESPONSE']._serialized_end=1859
+  _globals['_BILLINGSERVICE']._serialized_start=1862
+  _globals['_BILLINGSERVICE']._serialized_end=2896
 # @@protoc_insertion_point(module_scope)

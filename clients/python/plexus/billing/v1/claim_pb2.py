@@ -29,7 +29,7 @@ from plexus.type.v1 import date_pb2 as plexus_dot_type_dot_v1_dot_date__pb2
 from plexus.type.v1 import money_pb2 as plexus_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dplexus/billing/v1/claim.proto\x12\x11plexus.billing.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x19plexus/type/v1/code.proto\x1a\x19plexus/type/v1/date.proto\x1a\x1aplexus/type/v1/money.proto\"\x8d\x05\n\x05\x43laim\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1c\n\x0e\x61ppointment_id\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x18\n\npatient_id\x18\x03 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x32\n\x05state\x18\x04 \x01(\x0e\x32\x1d.plexus.billing.v1.ClaimStateB\x04\xc0\xc1\x18\x01\x12+\n\x05lines\x18\x05 \x03(\x0b\x32\x1c.plexus.billing.v1.ClaimLine\x12\'\n\tdiagnoses\x18\x06 \x03(\x0b\x32\x14.plexus.type.v1.Code\x12$\n\x05total\x18\x07 \x01(\x0b\x32\x15.plexus.type.v1.Money\x12,\n\rinsurer_share\x18\x08 \x01(\x0b\x32\x15.plexus.type.v1.Money\x12,\n\rpatient_share\x18\t \x01(\x0b\x32\x15.plexus.type.v1.Money\x12#\n\x04paid\x18\n \x01(\x0b\x32\x15.plexus.type.v1.Money\x12\x32\n\x08\x63overage\x18\x0b \x01(\x0b\x32 .plexus.billing.v1.ClaimCoverage\x12\x30\n\x0cservice_date\x18\x0c \x01(\x0b\x32\x14.plexus.type.v1.DateB\x04\xc0\xc1\x18\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x35\n\x0bsubmit_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\"\x99\x01\n\tClaimLine\x12\"\n\x04\x63ode\x18\x01 \x01(\x0b\x32\x14.plexus.type.v1.Code\x12\x16\n\x08quantity\x18\x02 \x01(\rB\x04\xc0\xc1\x18\x04\x12)\n\nunit_price\x18\x03 \x01(\x0b\x32\x15.plexus.type.v1.Money\x12%\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x15.plexus.type.v1.Money\"X\n\rClaimCoverage\x12\x19\n\x0b\x63overage_id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x13\n\x05payer\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x04\x12\x17\n\tmember_id\x18\x03 \x01(\tB\x04\xc0\xc1\x18\x04*\x93\x01\n\nClaimState\x12\x1b\n\x17\x43LAIM_STATE_UNSPECIFIED\x10\x00\x12 \n\x1c\x43LAIM_STATE_AWAITING_RECORDS\x10\x01\x12\x15\n\x11\x43LAIM_STATE_READY\x10\x02\x12\x19\n\x15\x43LAIM_STATE_SUBMITTED\x10\x03\x12\x14\n\x10\x43LAIM_STATE_PAID\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dplexus/billing/v1/claim.proto\x12\x11plexus.billing.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x19plexus/type/v1/code.proto\x1a\x19plexus/type/v1/date.proto\x1a\x1aplexus/type/v1/money.proto\"\x91\x05\n\x05\x43laim\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1c\n\x0e\x61ppointment_id\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1c\n\npatient_id\x18\x03 \x01(\tB\x08\xc0\xc1\x18\x01\xc8\xc1\x18\x01\x12\x32\n\x05state\x18\x04 \x01(\x0e\x32\x1d.plexus.billing.v1.ClaimStateB\x04\xc0\xc1\x18\x01\x12+\n\x05lines\x18\x05 \x03(\x0b\x32\x1c.plexus.billing.v1.ClaimLine\x12\'\n\tdiagnoses\x18\x06 \x03(\x0b\x32\x14.plexus.type.v1.Code\x12$\n\x05total\x18\x07 \x01(\x0b\x32\x15.plexus.type.v1.Money\x12,\n\rinsurer_share\x18\x08 \x01(\x0b\x32\x15.plexus.type.v1.Money\x12,\n\rpatient_share\x18\t \x01(\x0b\x32\x15.plexus.type.v1.Money\x12#\n\x04paid\x18\n \x01(\x0b\x32\x15.plexus.type.v1.Money\x12\x32\n\x08\x63overage\x18\x0b \x01(\x0b\x32 .plexus.billing.v1.ClaimCoverage\x12\x30\n\x0cservice_date\x18\x0c \x01(\x0b\x32\x14.plexus.type.v1.DateB\x04\xc0\xc1\x18\x03\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x35\n\x0bsubmit_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\"\x99\x01\n\tClaimLine\x12\"\n\x04\x63ode\x18\x01 \x01(\x0b\x32\x14.plexus.type.v1.Code\x12\x16\n\x08quantity\x18\x02 \x01(\rB\x04\xc0\xc1\x18\x04\x12)\n\nunit_price\x18\x03 \x01(\x0b\x32\x15.plexus.type.v1.Money\x12%\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x15.plexus.type.v1.Money\"X\n\rClaimCoverage\x12\x19\n\x0b\x63overage_id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x13\n\x05payer\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x04\x12\x17\n\tmember_id\x18\x03 \x01(\tB\x04\xc0\xc1\x18\x04*\x93\x01\n\nClaimState\x12\x1b\n\x17\x43LAIM_STATE_UNSPECIFIED\x10\x00\x12 \n\x1c\x43LAIM_STATE_AWAITING_RECORDS\x10\x01\x12\x15\n\x11\x43LAIM_STATE_READY\x10\x02\x12\x19\n\x15\x43LAIM_STATE_SUBMITTED\x10\x03\x12\x14\n\x10\x43LAIM_STATE_PAID\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLAIM'].fields_by_name['appointment_id']._loaded_options = None
   _globals['_CLAIM'].fields_by_name['appointment_id']._serialized_options = b'\300\301\030\001'
   _globals['_CLAIM'].fields_by_name['patient_id']._loaded_options = None
-  _globals['_CLAIM'].fields_by_name['patient_id']._serialized_options = b'\300\301\030\001'
+  _globals['_CLAIM'].fields_by_name['patient_id']._serialized_options = b'\300\301\030\001\310\301\030\001'
   _globals['_CLAIM'].fields_by_name['state']._loaded_options = None
   _globals['_CLAIM'].fields_by_name['state']._serialized_options = b'\300\301\030\001'
   _globals['_CLAIM'].fields_by_name['service_date']._loaded_options = None
@@ -60,12 +60,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLAIMCOVERAGE'].fields_by_name['payer']._serialized_options = b'\300\301\030\004'
   _globals['_CLAIMCOVERAGE'].fields_by_name['member_id']._loaded_options = None
   _globals['_CLAIMCOVERAGE'].fields_by_name['member_id']._serialized_options = b'\300\301\030\004'
-  _globals['_CLAIMSTATE']._serialized_start=1101
-  _globals['_CLAIMSTATE']._serialized_end=1248
+  _globals['_CLAIMSTATE']._serialized_start=1105
+  _globals['_CLAIMSTATE']._serialized_end=1252
   _globals['_CLAIM']._serialized_start=199
-  _globals['_CLAIM']._serialized_end=852
-  _globals['_CLAIMLINE']._serialized_start=855
-  _globals['_CLAIMLINE']._serialized_end=1008
-  _globals['_CLAIMCOVERAGE']._serialized_start=1010
-  _globals['_CLAIMCOVERAGE']._serialized_end=1098
+  _globals['_CLAIM']._serialized_end=856
+  _globals['_CLAIMLINE']._serialized_start=859
+  _globals['_CLAIMLINE']._serialized_end=1012
+  _globals['_CLAIMCOVERAGE']._serialized_start=1014
+  _globals['_CLAIMCOVERAGE']._serialized_end=1102
 # @@protoc_insertion_point(module_scope)

@@ -27,7 +27,7 @@ from plexus.policy.v1 import policy_pb2 as plexus_dot_policy_dot_v1_dot_policy__
 from plexus.type.v1 import money_pb2 as plexus_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$plexus/billing/v1/ledger_entry.proto\x12\x11plexus.billing.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x1aplexus/type/v1/money.proto\"\xab\x02\n\x0bLedgerEntry\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1c\n\x0etransaction_id\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x31\n\x07\x61\x63\x63ount\x18\x03 \x01(\x0e\x32\x1a.plexus.billing.v1.AccountB\x04\xc0\xc1\x18\x01\x12%\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x15.plexus.type.v1.Money\x12\x16\n\x08\x63laim_id\x18\x05 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x18\n\npatient_id\x18\x06 \x01(\tB\x04\xc0\xc1\x18\x01\x12.\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x30\n\x04kind\x18\x08 \x01(\x0e\x32\x1c.plexus.billing.v1.EntryKindB\x04\xc0\xc1\x18\x01*o\n\tEntryKind\x12\x1a\n\x16\x45NTRY_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45NTRY_KIND_CHARGE\x10\x01\x12\x16\n\x12\x45NTRY_KIND_PAYMENT\x10\x02\x12\x17\n\x13\x45NTRY_KIND_TRANSFER\x10\x03*\x89\x01\n\x07\x41\x63\x63ount\x12\x17\n\x13\x41\x43\x43OUNT_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x41\x43\x43OUNT_PATIENT_RECEIVABLE\x10\x01\x12\x1e\n\x1a\x41\x43\x43OUNT_INSURER_RECEIVABLE\x10\x02\x12\x13\n\x0f\x41\x43\x43OUNT_REVENUE\x10\x03\x12\x10\n\x0c\x41\x43\x43OUNT_CASH\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$plexus/billing/v1/ledger_entry.proto\x12\x11plexus.billing.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x1aplexus/type/v1/money.proto\"\xaf\x02\n\x0bLedgerEntry\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1c\n\x0etransaction_id\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x31\n\x07\x61\x63\x63ount\x18\x03 \x01(\x0e\x32\x1a.plexus.billing.v1.AccountB\x04\xc0\xc1\x18\x01\x12%\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x15.plexus.type.v1.Money\x12\x16\n\x08\x63laim_id\x18\x05 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1c\n\npatient_id\x18\x06 \x01(\tB\x08\xc0\xc1\x18\x01\xc8\xc1\x18\x01\x12.\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x30\n\x04kind\x18\x08 \x01(\x0e\x32\x1c.plexus.billing.v1.EntryKindB\x04\xc0\xc1\x18\x01*o\n\tEntryKind\x12\x1a\n\x16\x45NTRY_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45NTRY_KIND_CHARGE\x10\x01\x12\x16\n\x12\x45NTRY_KIND_PAYMENT\x10\x02\x12\x17\n\x13\x45NTRY_KIND_TRANSFER\x10\x03*\x89\x01\n\x07\x41\x63\x63ount\x12\x17\n\x13\x41\x43\x43OUNT_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x41\x43\x43OUNT_PATIENT_RECEIVABLE\x10\x01\x12\x1e\n\x1a\x41\x43\x43OUNT_INSURER_RECEIVABLE\x10\x02\x12\x13\n\x0f\x41\x43\x43OUNT_REVENUE\x10\x03\x12\x10\n\x0c\x41\x43\x43OUNT_CASH\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,15 +43,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEDGERENTRY'].fields_by_name['claim_id']._loaded_options = None
   _globals['_LEDGERENTRY'].fields_by_name['claim_id']._serialized_options = b'\300\301\030\001'
   _globals['_LEDGERENTRY'].fields_by_name['patient_id']._loaded_options = None
-  _globals['_LEDGERENTRY'].fields_by_name['patient_id']._serialized_options = b'\300\301\030\001'
+  _globals['_LEDGERENTRY'].fields_by_name['patient_id']._serialized_options = b'\300\301\030\001\310\301\030\001'
   _globals['_LEDGERENTRY'].fields_by_name['time']._loaded_options = None
   _globals['_LEDGERENTRY'].fields_by_name['time']._serialized_options = b'\300\301\030\001'
   _globals['_LEDGERENTRY'].fields_by_name['kind']._loaded_options = None
   _globals['_LEDGERENTRY'].fields_by_name['kind']._serialized_options = b'\300\301\030\001'
-  _globals['_ENTRYKIND']._serialized_start=453
-  _globals['_ENTRYKIND']._serialized_end=564
-  _globals['_ACCOUNT']._serialized_start=567
-  _globals['_ACCOUNT']._serialized_end=704
+  _globals['_ENTRYKIND']._serialized_start=457
+  _globals['_ENTRYKIND']._serialized_end=568
+  _globals['_ACCOUNT']._serialized_start=571
+  _globals['_ACCOUNT']._serialized_end=708
   _globals['_LEDGERENTRY']._serialized_start=152
-  _globals['_LEDGERENTRY']._serialized_end=451
+  _globals['_LEDGERENTRY']._serialized_end=455
 # @@protoc_insertion_point(module_scope)

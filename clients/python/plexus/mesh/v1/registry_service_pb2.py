@@ -27,7 +27,7 @@ from plexus.mesh.v1 import replica_pb2 as plexus_dot_mesh_dot_v1_dot_replica__pb
 from plexus.policy.v1 import policy_pb2 as plexus_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%plexus/mesh/v1/registry_service.proto\x12\x0eplexus.mesh.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cplexus/mesh/v1/replica.proto\x1a\x1dplexus/policy/v1/policy.proto\"d\n\x0fRegisterRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc0\xc1\x18\x01\x12\x30\n\x07replica\x18\x02 \x01(\x0b\x32\x17.plexus.mesh.v1.ReplicaB\x06\xbaH\x03\xc8\x01\x01\"3\n\x10RegisterResponse\x12\x1f\n\x11\x65ndpoints_version\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\"\x16\n\x14GetMeshStatusRequest\"\x9a\x01\n\x15GetMeshStatusResponse\x12)\n\x08replicas\x18\x01 \x03(\x0b\x32\x17.plexus.mesh.v1.Replica\x12\x31\n\x08versions\x18\x02 \x03(\x0b\x32\x1f.plexus.mesh.v1.ResourceVersion\x12#\n\x05nacks\x18\x03 \x03(\x0b\x32\x14.plexus.mesh.v1.Nack2\xe4\x01\n\x0fRegistryService\x12\x63\n\x08Register\x12\x1f.plexus.mesh.v1.RegisterRequest\x1a .plexus.mesh.v1.RegisterResponse\"\x10\x90\x02\x02\xc2\xc1\x18\t\x08\x80\xb8\x99)\x10\x01(\x01(\x01\x30\x01\x12l\n\rGetMeshStatus\x12$.plexus.mesh.v1.GetMeshStatusRequest\x1a%.plexus.mesh.v1.GetMeshStatusResponse\"\x0e\x90\x02\x01\xc2\xc1\x18\x07\x08\xd0\x0f\x10\x02(\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%plexus/mesh/v1/registry_service.proto\x12\x0eplexus.mesh.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cplexus/mesh/v1/replica.proto\x1a\x1dplexus/policy/v1/policy.proto\"d\n\x0fRegisterRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc0\xc1\x18\x01\x12\x30\n\x07replica\x18\x02 \x01(\x0b\x32\x17.plexus.mesh.v1.ReplicaB\x06\xbaH\x03\xc8\x01\x01\"R\n\x10RegisterResponse\x12\x1f\n\x11\x65ndpoints_version\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1d\n\x0f\x61nchors_version\x18\x02 \x01(\x04\x42\x04\xc0\xc1\x18\x01\"\x16\n\x14GetMeshStatusRequest\"\x9a\x01\n\x15GetMeshStatusResponse\x12)\n\x08replicas\x18\x01 \x03(\x0b\x32\x17.plexus.mesh.v1.Replica\x12\x31\n\x08versions\x18\x02 \x03(\x0b\x32\x1f.plexus.mesh.v1.ResourceVersion\x12#\n\x05nacks\x18\x03 \x03(\x0b\x32\x14.plexus.mesh.v1.Nack2\xe4\x01\n\x0fRegistryService\x12\x63\n\x08Register\x12\x1f.plexus.mesh.v1.RegisterRequest\x1a .plexus.mesh.v1.RegisterResponse\"\x10\x90\x02\x02\xc2\xc1\x18\t\x08\x80\xb8\x99)\x10\x01(\x01(\x01\x30\x01\x12l\n\rGetMeshStatus\x12$.plexus.mesh.v1.GetMeshStatusRequest\x1a%.plexus.mesh.v1.GetMeshStatusResponse\"\x0e\x90\x02\x01\xc2\xc1\x18\x07\x08\xd0\x0f\x10\x02(\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +40,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTERREQUEST'].fields_by_name['replica']._serialized_options = b'\272H\003\310\001\001'
   _globals['_REGISTERRESPONSE'].fields_by_name['endpoints_version']._loaded_options = None
   _globals['_REGISTERRESPONSE'].fields_by_name['endpoints_version']._serialized_options = b'\300\301\030\001'
+  _globals['_REGISTERRESPONSE'].fields_by_name['anchors_version']._loaded_options = None
+  _globals['_REGISTERRESPONSE'].fields_by_name['anchors_version']._serialized_options = b'\300\301\030\001'
   _globals['_REGISTRYSERVICE'].methods_by_name['Register']._loaded_options = None
   _globals['_REGISTRYSERVICE'].methods_by_name['Register']._serialized_options = b'\220\002\002\302\301\030\t\010\200\270\231)\020\001(\001'
   _globals['_REGISTRYSERVICE'].methods_by_name['GetMeshStatus']._loaded_options = None
@@ -47,11 +49,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTERREQUEST']._serialized_start=147
   _globals['_REGISTERREQUEST']._serialized_end=247
   _globals['_REGISTERRESPONSE']._serialized_start=249
-  _globals['_REGISTERRESPONSE']._serialized_end=300
-  _globals['_GETMESHSTATUSREQUEST']._serialized_start=302
-  _globals['_GETMESHSTATUSREQUEST']._serialized_end=324
-  _globals['_GETMESHSTATUSRESPONSE']._serialized_start=327
-  _globals['_GETMESHSTATUSRESPONSE']._serialized_end=481
-  _globals['_REGISTRYSERVICE']._serialized_start=484
-  _globals['_REGISTRYSERVICE']._serialized_end=712
+  _globals['_REGISTERRESPONSE']._serialized_end=331
+  _globals['_GETMESHSTATUSREQUEST']._serialized_start=333
+  _globals['_GETMESHSTATUSREQUEST']._serialized_end=355
+  _globals['_GETMESHSTATUSRESPONSE']._serialized_start=358
+  _globals['_GETMESHSTATUSRESPONSE']._serialized_end=512
+  _globals['_REGISTRYSERVICE']._serialized_start=515
+  _globals['_REGISTRYSERVICE']._serialized_end=743
 # @@protoc_insertion_point(module_scope)

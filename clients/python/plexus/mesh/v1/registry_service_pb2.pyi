@@ -54,16 +54,20 @@ class RegisterResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ENDPOINTS_VERSION_FIELD_NUMBER: _builtins.int
+    ANCHORS_VERSION_FIELD_NUMBER: _builtins.int
     endpoints_version: _builtins.str
     """The version of the endpoints in which the replica's last state is published."""
+    anchors_version: _builtins.int
+    """The version of the anchors that are on the control plane's disk. After a closed journal's head, one that holds it."""
     def __init__(
         self,
         *,
         endpoints_version: _builtins.str | None = ...,
+        anchors_version: _builtins.int | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoints_version", b"endpoints_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchors_version", b"anchors_version", "endpoints_version", b"endpoints_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -97,6 +97,7 @@ class Replica(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     BREAKERS_FIELD_NUMBER: _builtins.int
     CALLS_FIELD_NUMBER: _builtins.int
+    JOURNAL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The replica's name, such as `records-1`."""
     service: _builtins.str
@@ -127,6 +128,10 @@ class Replica(_message.Message):
     def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallCount]:
         """What it has answered since it started, a row for each method, caller and outcome."""
 
+    @_builtins.property
+    def journal(self) -> Global___JournalHead:
+        """The end of its audit journal that is on its disk. Absent: it keeps none."""
+
     def __init__(
         self,
         *,
@@ -141,14 +146,49 @@ class Replica(_message.Message):
         version: _builtins.str | None = ...,
         breakers: _abc.Iterable[Global___Breaker] | None = ...,
         calls: _abc.Iterable[Global___CallCount] | None = ...,
+        journal: Global___JournalHead | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_expire_time", b"certificate_expire_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_expire_time", b"certificate_expire_time", "journal", b"journal", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakers", b"breakers", "calls", b"calls", "certificate_expire_time", b"certificate_expire_time", "host", b"host", "name", b"name", "pid", b"pid", "port", b"port", "service", b"service", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakers", b"breakers", "calls", b"calls", "certificate_expire_time", b"certificate_expire_time", "host", b"host", "journal", b"journal", "name", b"name", "pid", b"pid", "port", b"port", "service", b"service", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Replica: _TypeAlias = Replica  # noqa: Y015
+
+@_typing.final
+class JournalHead(_message.Message):
+    """The end of an audit journal: who knows it knows of every record before it whether it is still the same."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The journal's id, such as `jnl_…`."""
+    sequence: _builtins.int
+    """The sequence of the last entry."""
+    hash: _builtins.str
+    """The SHA-256 of the last entry, in hexadecimal."""
+    closed: _builtins.bool
+    """Whether the last entry says that nothing follows until the replica starts again."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str | None = ...,
+        sequence: _builtins.int | None = ...,
+        hash: _builtins.str | None = ...,
+        closed: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closed", b"closed", "hash", b"hash", "id", b"id", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JournalHead: _TypeAlias = JournalHead  # noqa: Y015
 
 @_typing.final
 class Breaker(_message.Message):

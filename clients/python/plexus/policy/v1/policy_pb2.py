@@ -26,7 +26,7 @@ from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor
 from google.rpc import code_pb2 as google_dot_rpc_dot_code__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dplexus/policy/v1/policy.proto\x12\x10plexus.policy.v1\x1a google/protobuf/descriptor.proto\x1a\x15google/rpc/code.proto\"\xbb\x01\n\x0cMethodPolicy\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x01 \x01(\r\x12\x32\n\x0b\x63riticality\x18\x02 \x01(\x0e\x32\x1d.plexus.policy.v1.Criticality\x12\r\n\x05scope\x18\x03 \x01(\t\x12%\n\x05\x63\x61lls\x18\x04 \x03(\x0b\x32\x16.plexus.policy.v1.Call\x12,\n\x08\x61udience\x18\x05 \x01(\x0e\x32\x1a.plexus.policy.v1.Audience\"L\n\x04\x43\x61ll\x12\x0e\n\x06method\x18\x01 \x01(\t\x12$\n\x04need\x18\x02 \x01(\x0e\x32\x16.plexus.policy.v1.Need\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\t\"6\n\rServicePolicy\x12%\n\x05tasks\x18\x01 \x03(\x0b\x32\x16.plexus.policy.v1.Task\"L\n\x04Task\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x66ollows\x18\x02 \x01(\t\x12%\n\x05\x63\x61lls\x18\x03 \x03(\x0b\x32\x16.plexus.policy.v1.Call\"M\n\x0b\x45rrorPolicy\x12\x1e\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x10.google.rpc.Code\x12\x10\n\x08metadata\x18\x02 \x03(\t\x12\x0c\n\x04mend\x18\x03 \x01(\t*u\n\x0b\x43riticality\x12\x1b\n\x17\x43RITICALITY_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43RITICALITY_VITAL\x10\x01\x12\x17\n\x13\x43RITICALITY_ROUTINE\x10\x02\x12\x19\n\x15\x43RITICALITY_SHEDDABLE\x10\x03*B\n\x04Need\x12\x14\n\x10NEED_UNSPECIFIED\x10\x00\x12\x11\n\rNEED_REQUIRED\x10\x01\x12\x11\n\rNEED_OPTIONAL\x10\x02*i\n\x08\x41udience\x12\x18\n\x14\x41UDIENCE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41UDIENCE_WORKLOADS\x10\x01\x12\x15\n\x11\x41UDIENCE_OPERATOR\x10\x02\x12\x14\n\x10\x41UDIENCE_JOINING\x10\x03*\xba\x01\n\tDataClass\x12\x1e\n\x16\x44\x41TA_CLASS_UNSPECIFIED\x10\x00\x1a\x02\x18\x01\x12\x1a\n\x16\x44\x41TA_CLASS_OPERATIONAL\x10\x01\x12\x1b\n\x13\x44\x41TA_CLASS_PERSONAL\x10\x02\x1a\x02\x18\x01\x12\x1b\n\x13\x44\x41TA_CLASS_CLINICAL\x10\x03\x1a\x02\x18\x01\x12\x1c\n\x14\x44\x41TA_CLASS_FINANCIAL\x10\x04\x1a\x02\x18\x01\x12\x19\n\x11\x44\x41TA_CLASS_SECRET\x10\x05\x1a\x02\x18\x01:S\n\x07service\x12\x1f.google.protobuf.ServiceOptions\x18\x98\x88\x03 \x01(\x0b\x32\x1f.plexus.policy.v1.ServicePolicy:P\n\x06method\x12\x1e.google.protobuf.MethodOptions\x18\x98\x88\x03 \x01(\x0b\x32\x1e.plexus.policy.v1.MethodPolicy:P\n\ndata_class\x12\x1d.google.protobuf.FieldOptions\x18\x98\x88\x03 \x01(\x0e\x32\x1b.plexus.policy.v1.DataClass:Q\n\x05\x65rror\x12!.google.protobuf.EnumValueOptions\x18\x98\x88\x03 \x01(\x0b\x32\x1d.plexus.policy.v1.ErrorPolicyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dplexus/policy/v1/policy.proto\x12\x10plexus.policy.v1\x1a google/protobuf/descriptor.proto\x1a\x15google/rpc/code.proto\"\xd1\x01\n\x0cMethodPolicy\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x01 \x01(\r\x12\x32\n\x0b\x63riticality\x18\x02 \x01(\x0e\x32\x1d.plexus.policy.v1.Criticality\x12\r\n\x05scope\x18\x03 \x01(\t\x12%\n\x05\x63\x61lls\x18\x04 \x03(\x0b\x32\x16.plexus.policy.v1.Call\x12,\n\x08\x61udience\x18\x05 \x01(\x0e\x32\x1a.plexus.policy.v1.Audience\x12\x14\n\x0cnames_nobody\x18\x06 \x01(\t\"L\n\x04\x43\x61ll\x12\x0e\n\x06method\x18\x01 \x01(\t\x12$\n\x04need\x18\x02 \x01(\x0e\x32\x16.plexus.policy.v1.Need\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\t\"6\n\rServicePolicy\x12%\n\x05tasks\x18\x01 \x03(\x0b\x32\x16.plexus.policy.v1.Task\"L\n\x04Task\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x66ollows\x18\x02 \x01(\t\x12%\n\x05\x63\x61lls\x18\x03 \x03(\x0b\x32\x16.plexus.policy.v1.Call\"M\n\x0b\x45rrorPolicy\x12\x1e\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x10.google.rpc.Code\x12\x10\n\x08metadata\x18\x02 \x03(\t\x12\x0c\n\x04mend\x18\x03 \x01(\t*u\n\x0b\x43riticality\x12\x1b\n\x17\x43RITICALITY_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43RITICALITY_VITAL\x10\x01\x12\x17\n\x13\x43RITICALITY_ROUTINE\x10\x02\x12\x19\n\x15\x43RITICALITY_SHEDDABLE\x10\x03*B\n\x04Need\x12\x14\n\x10NEED_UNSPECIFIED\x10\x00\x12\x11\n\rNEED_REQUIRED\x10\x01\x12\x11\n\rNEED_OPTIONAL\x10\x02*\x7f\n\x08\x41udience\x12\x18\n\x14\x41UDIENCE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41UDIENCE_WORKLOADS\x10\x01\x12\x15\n\x11\x41UDIENCE_OPERATOR\x10\x02\x12\x14\n\x10\x41UDIENCE_JOINING\x10\x03\x12\x14\n\x10\x41UDIENCE_AUDITED\x10\x04*\xba\x01\n\tDataClass\x12\x1e\n\x16\x44\x41TA_CLASS_UNSPECIFIED\x10\x00\x1a\x02\x18\x01\x12\x1a\n\x16\x44\x41TA_CLASS_OPERATIONAL\x10\x01\x12\x1b\n\x13\x44\x41TA_CLASS_PERSONAL\x10\x02\x1a\x02\x18\x01\x12\x1b\n\x13\x44\x41TA_CLASS_CLINICAL\x10\x03\x1a\x02\x18\x01\x12\x1c\n\x14\x44\x41TA_CLASS_FINANCIAL\x10\x04\x1a\x02\x18\x01\x12\x19\n\x11\x44\x41TA_CLASS_SECRET\x10\x05\x1a\x02\x18\x01:S\n\x07service\x12\x1f.google.protobuf.ServiceOptions\x18\x98\x88\x03 \x01(\x0b\x32\x1f.plexus.policy.v1.ServicePolicy:P\n\x06method\x12\x1e.google.protobuf.MethodOptions\x18\x98\x88\x03 \x01(\x0b\x32\x1e.plexus.policy.v1.MethodPolicy:P\n\ndata_class\x12\x1d.google.protobuf.FieldOptions\x18\x98\x88\x03 \x01(\x0e\x32\x1b.plexus.policy.v1.DataClass:0\n\x07patient\x12\x1d.google.protobuf.FieldOptions\x18\x99\x88\x03 \x01(\x08:Q\n\x05\x65rror\x12!.google.protobuf.EnumValueOptions\x18\x98\x88\x03 \x01(\x0b\x32\x1d.plexus.policy.v1.ErrorPolicyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,22 +43,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DATACLASS'].values_by_name["DATA_CLASS_FINANCIAL"]._serialized_options = b'\030\001'
   _globals['_DATACLASS'].values_by_name["DATA_CLASS_SECRET"]._loaded_options = None
   _globals['_DATACLASS'].values_by_name["DATA_CLASS_SECRET"]._serialized_options = b'\030\001'
-  _globals['_CRITICALITY']._serialized_start=589
-  _globals['_CRITICALITY']._serialized_end=706
-  _globals['_NEED']._serialized_start=708
-  _globals['_NEED']._serialized_end=774
-  _globals['_AUDIENCE']._serialized_start=776
-  _globals['_AUDIENCE']._serialized_end=881
-  _globals['_DATACLASS']._serialized_start=884
-  _globals['_DATACLASS']._serialized_end=1070
+  _globals['_CRITICALITY']._serialized_start=611
+  _globals['_CRITICALITY']._serialized_end=728
+  _globals['_NEED']._serialized_start=730
+  _globals['_NEED']._serialized_end=796
+  _globals['_AUDIENCE']._serialized_start=798
+  _globals['_AUDIENCE']._serialized_end=925
+  _globals['_DATACLASS']._serialized_start=928
+  _globals['_DATACLASS']._serialized_end=1114
   _globals['_METHODPOLICY']._serialized_start=109
-  _globals['_METHODPOLICY']._serialized_end=296
-  _globals['_CALL']._serialized_start=298
-  _globals['_CALL']._serialized_end=374
-  _globals['_SERVICEPOLICY']._serialized_start=376
-  _globals['_SERVICEPOLICY']._serialized_end=430
-  _globals['_TASK']._serialized_start=432
-  _globals['_TASK']._serialized_end=508
-  _globals['_ERRORPOLICY']._serialized_start=510
-  _globals['_ERRORPOLICY']._serialized_end=587
+  _globals['_METHODPOLICY']._serialized_end=318
+  _globals['_CALL']._serialized_start=320
+  _globals['_CALL']._serialized_end=396
+  _globals['_SERVICEPOLICY']._serialized_start=398
+  _globals['_SERVICEPOLICY']._serialized_end=452
+  _globals['_TASK']._serialized_start=454
+  _globals['_TASK']._serialized_end=530
+  _globals['_ERRORPOLICY']._serialized_start=532
+  _globals['_ERRORPOLICY']._serialized_end=609
 # @@protoc_insertion_point(module_scope)

@@ -91,6 +91,10 @@ class _AudienceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Audience.Val
     """The operator of the mesh. For the control plane and the local runtime."""
     AUDIENCE_JOINING: _Audience.ValueType  # 3
     """A workload that has no certificate yet and proves itself by a join token."""
+    AUDIENCE_AUDITED: _Audience.ValueType  # 4
+    """Every service with audited methods: it tells its audit records here, in a task of its own that nobody writes down.
+    The method is not audited itself: what it carries is the audit. At most one method of the platform states it.
+    """
 
 class Audience(_Audience, metaclass=_AudienceEnumTypeWrapper):
     """Who may call a method besides its declared callers and the edge."""
@@ -103,6 +107,10 @@ AUDIENCE_OPERATOR: Audience.ValueType  # 2
 """The operator of the mesh. For the control plane and the local runtime."""
 AUDIENCE_JOINING: Audience.ValueType  # 3
 """A workload that has no certificate yet and proves itself by a join token."""
+AUDIENCE_AUDITED: Audience.ValueType  # 4
+"""Every service with audited methods: it tells its audit records here, in a task of its own that nobody writes down.
+The method is not audited itself: what it carries is the audit. At most one method of the platform states it.
+"""
 Global___Audience: _TypeAlias = Audience  # noqa: Y015
 
 class _DataClass:
@@ -154,6 +162,7 @@ class MethodPolicy(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     CALLS_FIELD_NUMBER: _builtins.int
     AUDIENCE_FIELD_NUMBER: _builtins.int
+    NAMES_NOBODY_FIELD_NUMBER: _builtins.int
     deadline_ms: _builtins.int
     """The longest a caller waits, in milliseconds, retries and hedges included. For a server stream, the longest it
     lives; its reader resumes from a cursor. Becomes the client deadline, the latency objective and the alert.
@@ -166,6 +175,10 @@ class MethodPolicy(_message.Message):
     """
     audience: Global___Audience.ValueType
     """Who may call besides those whose `calls` name the method, and the edge when `scope` is set."""
+    names_nobody: _builtins.str
+    """For a method that touches personal, clinical or financial data and names no patient in request or response: why
+    that is so, in words for a person. Its audit records name nobody.
+    """
     @_builtins.property
     def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___Call]:
         """Every call the method makes to another service. A call that is not declared is refused by the client stack."""
@@ -178,10 +191,11 @@ class MethodPolicy(_message.Message):
         scope: _builtins.str | None = ...,
         calls: _abc.Iterable[Global___Call] | None = ...,
         audience: Global___Audience.ValueType | None = ...,
+        names_nobody: _builtins.str | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "calls", b"calls", "criticality", b"criticality", "deadline_ms", b"deadline_ms", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "calls", b"calls", "criticality", b"criticality", "deadline_ms", b"deadline_ms", "names_nobody", b"names_nobody", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -308,6 +322,7 @@ Global___ErrorPolicy: _TypeAlias = ErrorPolicy  # noqa: Y015
 SERVICE_FIELD_NUMBER: _builtins.int
 METHOD_FIELD_NUMBER: _builtins.int
 DATA_CLASS_FIELD_NUMBER: _builtins.int
+PATIENT_FIELD_NUMBER: _builtins.int
 ERROR_FIELD_NUMBER: _builtins.int
 service: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.ServiceOptions, Global___ServicePolicy]
 """What the service does of itself, outside any call."""
@@ -315,5 +330,9 @@ method: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions,
 """What every caller, server and route honours for this method. A method without it stops its service from starting."""
 data_class: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___DataClass.ValueType]
 """What the field reveals. Left out, the field is redacted and the contract check fails."""
+patient: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
+"""Whether the field holds the id, or the ids, of the patients whom its message is about. It is how a call that
+touches personal, clinical or financial data is known to be about somebody: every such call leaves an audit record.
+"""
 error: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, Global___ErrorPolicy]
 """How the reason travels. Every value but the zero value of an enum in an `errors.proto` has it."""

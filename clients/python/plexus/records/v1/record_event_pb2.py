@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from plexus.policy.v1 import policy_pb2 as plexus_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$plexus/records/v1/record_event.proto\x12\x11plexus.records.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dplexus/policy/v1/policy.proto\"\xf9\x01\n\x0bRecordEvent\x12\x16\n\x08sequence\x18\x01 \x01(\x04\x42\x04\xc0\xc1\x18\x01\x12.\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x18\n\npatient_id\x18\x03 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1b\n\rresource_type\x18\x04 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x19\n\x0bresource_id\x18\x05 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x35\n\x06\x63hange\x18\x06 \x01(\x0e\x32\x1f.plexus.records.v1.RecordChangeB\x04\xc0\xc1\x18\x01\x12\x19\n\x0btraceparent\x18\x07 \x01(\tB\x04\xc0\xc1\x18\x01*d\n\x0cRecordChange\x12\x1d\n\x19RECORD_CHANGE_UNSPECIFIED\x10\x00\x12\x19\n\x15RECORD_CHANGE_CREATED\x10\x01\x12\x1a\n\x16RECORD_CHANGE_REPLACED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$plexus/records/v1/record_event.proto\x12\x11plexus.records.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dplexus/policy/v1/policy.proto\"\xfd\x01\n\x0bRecordEvent\x12\x16\n\x08sequence\x18\x01 \x01(\x04\x42\x04\xc0\xc1\x18\x01\x12.\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x1c\n\npatient_id\x18\x03 \x01(\tB\x08\xc0\xc1\x18\x01\xc8\xc1\x18\x01\x12\x1b\n\rresource_type\x18\x04 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x19\n\x0bresource_id\x18\x05 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x35\n\x06\x63hange\x18\x06 \x01(\x0e\x32\x1f.plexus.records.v1.RecordChangeB\x04\xc0\xc1\x18\x01\x12\x19\n\x0btraceparent\x18\x07 \x01(\tB\x04\xc0\xc1\x18\x01*d\n\x0cRecordChange\x12\x1d\n\x19RECORD_CHANGE_UNSPECIFIED\x10\x00\x12\x19\n\x15RECORD_CHANGE_CREATED\x10\x01\x12\x1a\n\x16RECORD_CHANGE_REPLACED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDEVENT'].fields_by_name['time']._loaded_options = None
   _globals['_RECORDEVENT'].fields_by_name['time']._serialized_options = b'\300\301\030\001'
   _globals['_RECORDEVENT'].fields_by_name['patient_id']._loaded_options = None
-  _globals['_RECORDEVENT'].fields_by_name['patient_id']._serialized_options = b'\300\301\030\001'
+  _globals['_RECORDEVENT'].fields_by_name['patient_id']._serialized_options = b'\300\301\030\001\310\301\030\001'
   _globals['_RECORDEVENT'].fields_by_name['resource_type']._loaded_options = None
   _globals['_RECORDEVENT'].fields_by_name['resource_type']._serialized_options = b'\300\301\030\001'
   _globals['_RECORDEVENT'].fields_by_name['resource_id']._loaded_options = None
@@ -47,8 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDEVENT'].fields_by_name['change']._serialized_options = b'\300\301\030\001'
   _globals['_RECORDEVENT'].fields_by_name['traceparent']._loaded_options = None
   _globals['_RECORDEVENT'].fields_by_name['traceparent']._serialized_options = b'\300\301\030\001'
-  _globals['_RECORDCHANGE']._serialized_start=375
-  _globals['_RECORDCHANGE']._serialized_end=475
+  _globals['_RECORDCHANGE']._serialized_start=379
+  _globals['_RECORDCHANGE']._serialized_end=479
   _globals['_RECORDEVENT']._serialized_start=124
-  _globals['_RECORDEVENT']._serialized_end=373
+  _globals['_RECORDEVENT']._serialized_end=377
 # @@protoc_insertion_point(module_scope)

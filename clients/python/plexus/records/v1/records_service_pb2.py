@@ -24,6 +24,7 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from plexus.policy.v1 import policy_pb2 as plexus_dot_policy_dot_v1_dot_policy__pb2
+from plexus.records.v1 import access_pb2 as plexus_dot_records_dot_v1_dot_access__pb2
 from plexus.records.v1 import chart_pb2 as plexus_dot_records_dot_v1_dot_chart__pb2
 from plexus.records.v1 import coverage_pb2 as plexus_dot_records_dot_v1_dot_coverage__pb2
 from plexus.records.v1 import patient_pb2 as plexus_dot_records_dot_v1_dot_patient__pb2
@@ -31,7 +32,7 @@ from plexus.records.v1 import record_event_pb2 as plexus_dot_records_dot_v1_dot_
 from plexus.type.v1 import date_pb2 as plexus_dot_type_dot_v1_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'plexus/records/v1/records_service.proto\x12\x11plexus.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x1dplexus/records/v1/chart.proto\x1a plexus/records/v1/coverage.proto\x1a\x1fplexus/records/v1/patient.proto\x1a$plexus/records/v1/record_event.proto\x1a\x19plexus/type/v1/date.proto\"\xc9\x01\n\x13ImportBundleRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc0\xc1\x18\x01\x12\x36\n\x06source\x18\x02 \x01(\tB&\xbaH\x1fr\x1d\x32\x1b^([a-z][a-z0-9_.-]{0,63})?$\xc0\xc1\x18\x01\x12\x1e\n\x07\x63ontent\x18\x03 \x01(\x0c\x42\r\xbaH\x06z\x04\x18\x80\x80@\xc0\xc1\x18\x03\x12\x39\n\x04\x66orm\x18\x04 \x01(\x0e\x32\x1d.plexus.records.v1.ImportFormB\x0c\xbaH\x05\x82\x01\x02\x10\x01\xc0\xc1\x18\x01\"\x8d\x02\n\x14ImportBundleResponse\x12\x15\n\x07\x63reated\x18\x01 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x16\n\x08replaced\x18\x02 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x17\n\tunchanged\x18\x03 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x16\n\x08outdated\x18\x04 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x16\n\x08rejected\x18\x05 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x30\n\nrejections\x18\x06 \x03(\x0b\x32\x1c.plexus.records.v1.Rejection\x12\x19\n\x0bpatient_ids\x18\x07 \x03(\tB\x04\xc0\xc1\x18\x01\x12\x30\n\x06\x63ounts\x18\x08 \x03(\x0b\x32 .plexus.records.v1.ResourceCount\"R\n\tRejection\x12\x12\n\x04path\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1b\n\rresource_type\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xc0\xc1\x18\x01\"A\n\rResourceCount\x12\x1b\n\rresource_type\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x13\n\x05\x63ount\x18\x02 \x01(\rB\x04\xc0\xc1\x18\x01\"K\n\x14\x45xportPatientRequest\x12\x33\n\npatient_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\"\x80\x01\n\x15\x45xportPatientResponse\x12\x1b\n\rresource_type\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x14\n\x06source\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x17\n\tsource_id\x18\x03 \x01(\tB\x04\xc0\xc1\x18\x02\x12\x1b\n\rresource_json\x18\x04 \x01(\x0c\x42\x04\xc0\xc1\x18\x03\"H\n\x11GetPatientRequest\x12\x33\n\npatient_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\"A\n\x12GetPatientResponse\x12+\n\x07patient\x18\x01 \x01(\x0b\x32\x1a.plexus.records.v1.Patient\"\xf1\x01\n\x15SearchPatientsRequest\x12\x1a\n\x04name\x18\x01 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x01\xc0\xc1\x18\x02\x12.\n\nbirth_date\x18\x02 \x01(\x0b\x32\x14.plexus.type.v1.DateB\x04\xc0\xc1\x18\x02\x12 \n\nidentifier\x18\x03 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x02\xc0\xc1\x18\x02\x12\'\n\x11identifier_system\x18\x04 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x02\xc0\xc1\x18\x01\x12\x1f\n\tpage_size\x18\x05 \x01(\rB\x0c\xbaH\x05*\x03\x18\xe8\x07\xc0\xc1\x18\x01\x12 \n\npage_token\x18\x06 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x04\xc0\xc1\x18\x02\"e\n\x16SearchPatientsResponse\x12,\n\x08patients\x18\x01 \x03(\x0b\x32\x1a.plexus.records.v1.Patient\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x02\"F\n\x0fGetChartRequest\x12\x33\n\npatient_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\";\n\x10GetChartResponse\x12\'\n\x05\x63hart\x18\x01 \x01(\x0b\x32\x18.plexus.records.v1.Chart\"u\n\x14ListCoveragesRequest\x12\x33\n\npatient_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\x12(\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x14.plexus.type.v1.DateB\x04\xc0\xc1\x18\x01\"G\n\x15ListCoveragesResponse\x12.\n\tcoverages\x18\x01 \x03(\x0b\x32\x1b.plexus.records.v1.Coverage\"9\n\x19StreamRecordEventsRequest\x12\x1c\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\x42\x04\xc0\xc1\x18\x01\"K\n\x1aStreamRecordEventsResponse\x12-\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1e.plexus.records.v1.RecordEvent*[\n\nImportForm\x12\x1b\n\x17IMPORT_FORM_UNSPECIFIED\x10\x00\x12\x18\n\x14IMPORT_FORM_DOCUMENT\x10\x01\x12\x16\n\x12IMPORT_FORM_NDJSON\x10\x02\x32\x98\x07\n\x0eRecordsService\x12\x7f\n\x0cImportBundle\x12&.plexus.records.v1.ImportBundleRequest\x1a\'.plexus.records.v1.ImportBundleResponse\"\x1c\x90\x02\x02\xc2\xc1\x18\x15\x08\xc0\xcf$\x10\x03\x1a\rrecords.write(\x01\x12\x83\x01\n\rExportPatient\x12\'.plexus.records.v1.ExportPatientRequest\x1a(.plexus.records.v1.ExportPatientResponse\"\x1d\x90\x02\x01\xc2\xc1\x18\x16\x08\xe0\xd4\x03\x10\x03\x1a\x0erecords.export0\x01\x12u\n\nGetPatient\x12$.plexus.records.v1.GetPatientRequest\x1a%.plexus.records.v1.GetPatientResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xf4\x03\x10\x01\x1a\x0crecords.read\x12\x81\x01\n\x0eSearchPatients\x12(.plexus.records.v1.SearchPatientsRequest\x1a).plexus.records.v1.SearchPatientsResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xe8\x07\x10\x02\x1a\x0crecords.read\x12o\n\x08GetChart\x12\".plexus.records.v1.GetChartRequest\x1a#.plexus.records.v1.GetChartResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xe8\x07\x10\x01\x1a\x0crecords.read\x12~\n\rListCoverages\x12\'.plexus.records.v1.ListCoveragesRequest\x1a(.plexus.records.v1.ListCoveragesResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xf4\x03\x10\x02\x1a\x0crecords.read\x12\x92\x01\n\x12StreamRecordEvents\x12,.plexus.records.v1.StreamRecordEventsRequest\x1a-.plexus.records.v1.StreamRecordEventsResponse\"\x1d\x90\x02\x01\xc2\xc1\x18\x16\x08\xc0\xcf$\x10\x02\x1a\x0erecords.events0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'plexus/records/v1/records_service.proto\x12\x11plexus.records.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x1eplexus/records/v1/access.proto\x1a\x1dplexus/records/v1/chart.proto\x1a plexus/records/v1/coverage.proto\x1a\x1fplexus/records/v1/patient.proto\x1a$plexus/records/v1/record_event.proto\x1a\x19plexus/type/v1/date.proto\"\xc9\x01\n\x13ImportBundleRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc0\xc1\x18\x01\x12\x36\n\x06source\x18\x02 \x01(\tB&\xbaH\x1fr\x1d\x32\x1b^([a-z][a-z0-9_.-]{0,63})?$\xc0\xc1\x18\x01\x12\x1e\n\x07\x63ontent\x18\x03 \x01(\x0c\x42\r\xbaH\x06z\x04\x18\x80\x80@\xc0\xc1\x18\x03\x12\x39\n\x04\x66orm\x18\x04 \x01(\x0e\x32\x1d.plexus.records.v1.ImportFormB\x0c\xbaH\x05\x82\x01\x02\x10\x01\xc0\xc1\x18\x01\"\x91\x02\n\x14ImportBundleResponse\x12\x15\n\x07\x63reated\x18\x01 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x16\n\x08replaced\x18\x02 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x17\n\tunchanged\x18\x03 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x16\n\x08outdated\x18\x04 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x16\n\x08rejected\x18\x05 \x01(\rB\x04\xc0\xc1\x18\x01\x12\x30\n\nrejections\x18\x06 \x03(\x0b\x32\x1c.plexus.records.v1.Rejection\x12\x1d\n\x0bpatient_ids\x18\x07 \x03(\tB\x08\xc0\xc1\x18\x01\xc8\xc1\x18\x01\x12\x30\n\x06\x63ounts\x18\x08 \x03(\x0b\x32 .plexus.records.v1.ResourceCount\"R\n\tRejection\x12\x12\n\x04path\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1b\n\rresource_type\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xc0\xc1\x18\x01\"A\n\rResourceCount\x12\x1b\n\rresource_type\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x13\n\x05\x63ount\x18\x02 \x01(\rB\x04\xc0\xc1\x18\x01\"O\n\x14\x45xportPatientRequest\x12\x37\n\npatient_id\x18\x01 \x01(\tB#\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\xc8\xc1\x18\x01\"\x80\x01\n\x15\x45xportPatientResponse\x12\x1b\n\rresource_type\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x14\n\x06source\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x17\n\tsource_id\x18\x03 \x01(\tB\x04\xc0\xc1\x18\x02\x12\x1b\n\rresource_json\x18\x04 \x01(\x0c\x42\x04\xc0\xc1\x18\x03\"L\n\x11GetPatientRequest\x12\x37\n\npatient_id\x18\x01 \x01(\tB#\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\xc8\xc1\x18\x01\"A\n\x12GetPatientResponse\x12+\n\x07patient\x18\x01 \x01(\x0b\x32\x1a.plexus.records.v1.Patient\"\xf1\x01\n\x15SearchPatientsRequest\x12\x1a\n\x04name\x18\x01 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x01\xc0\xc1\x18\x02\x12.\n\nbirth_date\x18\x02 \x01(\x0b\x32\x14.plexus.type.v1.DateB\x04\xc0\xc1\x18\x02\x12 \n\nidentifier\x18\x03 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x02\xc0\xc1\x18\x02\x12\'\n\x11identifier_system\x18\x04 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x02\xc0\xc1\x18\x01\x12\x1f\n\tpage_size\x18\x05 \x01(\rB\x0c\xbaH\x05*\x03\x18\xe8\x07\xc0\xc1\x18\x01\x12 \n\npage_token\x18\x06 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x04\xc0\xc1\x18\x02\"e\n\x16SearchPatientsResponse\x12,\n\x08patients\x18\x01 \x03(\x0b\x32\x1a.plexus.records.v1.Patient\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x02\"J\n\x0fGetChartRequest\x12\x37\n\npatient_id\x18\x01 \x01(\tB#\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\xc8\xc1\x18\x01\";\n\x10GetChartResponse\x12\'\n\x05\x63hart\x18\x01 \x01(\x0b\x32\x18.plexus.records.v1.Chart\"y\n\x14ListCoveragesRequest\x12\x37\n\npatient_id\x18\x01 \x01(\tB#\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\xc8\xc1\x18\x01\x12(\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x14.plexus.type.v1.DateB\x04\xc0\xc1\x18\x01\"G\n\x15ListCoveragesResponse\x12.\n\tcoverages\x18\x01 \x03(\x0b\x32\x1b.plexus.records.v1.Coverage\"9\n\x19StreamRecordEventsRequest\x12\x1c\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\x42\x04\xc0\xc1\x18\x01\"K\n\x1aStreamRecordEventsResponse\x12-\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1e.plexus.records.v1.RecordEvent\"\xc8\x01\n\x13ListAccessesRequest\x12\x37\n\npatient_id\x18\x01 \x01(\tB#\xbaH\x18r\x16\x32\x14^pat_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\xc8\xc1\x18\x01\x12\x35\n\x07service\x18\x02 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9-]{0,62})?$\xc0\xc1\x18\x01\x12\x1f\n\tpage_size\x18\x03 \x01(\rB\x0c\xbaH\x05*\x03\x18\xe8\x07\xc0\xc1\x18\x01\x12 \n\npage_token\x18\x04 \x01(\tB\x0c\xbaH\x05r\x03\x18\x80\x04\xc0\xc1\x18\x01\"b\n\x14ListAccessesResponse\x12+\n\x08\x61\x63\x63\x65sses\x18\x01 \x03(\x0b\x32\x19.plexus.records.v1.Access\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\"\x88\x02\n\x15RecordAccessesRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc0\xc1\x18\x01\x12\x33\n\njournal_id\x18\x02 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^jnl_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\x12+\n\x0e\x61\x66ter_sequence\x18\x03 \x01(\x04\x42\x13\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\xc0\xc1\x18\x01\x12-\n\x10through_sequence\x18\x04 \x01(\x04\x42\x13\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\xc0\xc1\x18\x01\x12=\n\x08\x61\x63\x63\x65sses\x18\x05 \x03(\x0b\x32 .plexus.records.v1.JournalAccessB\t\xbaH\x06\x92\x01\x03\x10\xd0\x0f\"0\n\x16RecordAccessesResponse\x12\x16\n\x08sequence\x18\x01 \x01(\x04\x42\x04\xc0\xc1\x18\x01*[\n\nImportForm\x12\x1b\n\x17IMPORT_FORM_UNSPECIFIED\x10\x00\x12\x18\n\x14IMPORT_FORM_DOCUMENT\x10\x01\x12\x16\n\x12IMPORT_FORM_NDJSON\x10\x02\x32\x8d\t\n\x0eRecordsService\x12\x7f\n\x0cImportBundle\x12&.plexus.records.v1.ImportBundleRequest\x1a\'.plexus.records.v1.ImportBundleResponse\"\x1c\x90\x02\x02\xc2\xc1\x18\x15\x08\xc0\xcf$\x10\x03\x1a\rrecords.write(\x01\x12\x83\x01\n\rExportPatient\x12\'.plexus.records.v1.ExportPatientRequest\x1a(.plexus.records.v1.ExportPatientResponse\"\x1d\x90\x02\x01\xc2\xc1\x18\x16\x08\xe0\xd4\x03\x10\x03\x1a\x0erecords.export0\x01\x12u\n\nGetPatient\x12$.plexus.records.v1.GetPatientRequest\x1a%.plexus.records.v1.GetPatientResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xf4\x03\x10\x01\x1a\x0crecords.read\x12\x81\x01\n\x0eSearchPatients\x12(.plexus.records.v1.SearchPatientsRequest\x1a).plexus.records.v1.SearchPatientsResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xe8\x07\x10\x02\x1a\x0crecords.read\x12o\n\x08GetChart\x12\".plexus.records.v1.GetChartRequest\x1a#.plexus.records.v1.GetChartResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xe8\x07\x10\x01\x1a\x0crecords.read\x12~\n\rListCoverages\x12\'.plexus.records.v1.ListCoveragesRequest\x1a(.plexus.records.v1.ListCoveragesResponse\"\x1a\x90\x02\x01\xc2\xc1\x18\x13\x08\xf4\x03\x10\x02\x1a\x0crecords.read\x12\x92\x01\n\x12StreamRecordEvents\x12,.plexus.records.v1.StreamRecordEventsRequest\x1a-.plexus.records.v1.StreamRecordEventsResponse\"\x1d\x90\x02\x01\xc2\xc1\x18\x16\x08\xc0\xcf$\x10\x02\x1a\x0erecords.events0\x01\x12|\n\x0cListAccesses\x12&.plexus.records.v1.ListAccessesRequest\x1a\'.plexus.records.v1.ListAccessesResponse\"\x1b\x90\x02\x01\xc2\xc1\x18\x14\x08\xe8\x07\x10\x02\x1a\rrecords.audit\x12u\n\x0eRecordAccesses\x12(.plexus.records.v1.RecordAccessesRequest\x1a).plexus.records.v1.RecordAccessesResponse\"\x0e\x90\x02\x02\xc2\xc1\x18\x07\x08\xd0\x0f\x10\x03(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,7 +58,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPORTBUNDLERESPONSE'].fields_by_name['rejected']._loaded_options = None
   _globals['_IMPORTBUNDLERESPONSE'].fields_by_name['rejected']._serialized_options = b'\300\301\030\001'
   _globals['_IMPORTBUNDLERESPONSE'].fields_by_name['patient_ids']._loaded_options = None
-  _globals['_IMPORTBUNDLERESPONSE'].fields_by_name['patient_ids']._serialized_options = b'\300\301\030\001'
+  _globals['_IMPORTBUNDLERESPONSE'].fields_by_name['patient_ids']._serialized_options = b'\300\301\030\001\310\301\030\001'
   _globals['_REJECTION'].fields_by_name['path']._loaded_options = None
   _globals['_REJECTION'].fields_by_name['path']._serialized_options = b'\300\301\030\001'
   _globals['_REJECTION'].fields_by_name['resource_type']._loaded_options = None
@@ -69,7 +70,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOURCECOUNT'].fields_by_name['count']._loaded_options = None
   _globals['_RESOURCECOUNT'].fields_by_name['count']._serialized_options = b'\300\301\030\001'
   _globals['_EXPORTPATIENTREQUEST'].fields_by_name['patient_id']._loaded_options = None
-  _globals['_EXPORTPATIENTREQUEST'].fields_by_name['patient_id']._serialized_options = b'\272H\030r\0262\024^pat_[a-z0-9]{8,40}$\300\301\030\001'
+  _globals['_EXPORTPATIENTREQUEST'].fields_by_name['patient_id']._serialized_options = b'\272H\030r\0262\024^pat_[a-z0-9]{8,40}$\300\301\030\001\310\301\030\001'
   _globals['_EXPORTPATIENTRESPONSE'].fields_by_name['resource_type']._loaded_options = None
   _globals['_EXPORTPATIENTRESPONSE'].fields_by_name['resource_type']._serialized_options = b'\300\301\030\001'
   _globals['_EXPORTPATIENTRESPONSE'].fields_by_name['source']._loaded_options = None
@@ -79,7 +80,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTPATIENTRESPONSE'].fields_by_name['resource_json']._loaded_options = None
   _globals['_EXPORTPATIENTRESPONSE'].fields_by_name['resource_json']._serialized_options = b'\300\301\030\003'
   _globals['_GETPATIENTREQUEST'].fields_by_name['patient_id']._loaded_options = None
-  _globals['_GETPATIENTREQUEST'].fields_by_name['patient_id']._serialized_options = b'\272H\030r\0262\024^pat_[a-z0-9]{8,40}$\300\301\030\001'
+  _globals['_GETPATIENTREQUEST'].fields_by_name['patient_id']._serialized_options = b'\272H\030r\0262\024^pat_[a-z0-9]{8,40}$\300\301\030\001\310\301\030\001'
   _globals['_SEARCHPATIENTSREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_SEARCHPATIENTSREQUEST'].fields_by_name['name']._serialized_options = b'\272H\005r\003\030\200\001\300\301\030\002'
   _globals['_SEARCHPATIENTSREQUEST'].fields_by_name['birth_date']._loaded_options = None
@@ -95,13 +96,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHPATIENTSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
   _globals['_SEARCHPATIENTSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\300\301\030\002'
   _globals['_GETCHARTREQUEST'].fields_by_name['patient_id']._loaded_options = None
-  _globals['_GETCHARTREQUEST'].fields_by_name['patient_id']._serialized_options = b'\272H\030r\0262\024^pat_[a-z0-9]{8,40}$\300\301\030\001'
+  _globals['_GETCHARTREQUEST'].fields_by_name['patient_id']._serialized_options = b'\272H\030r\0262\024^pat_[a-z0-9]{8,40}$\300\301\030\001\310\301\030\001'
   _globals['_LISTCOVERAGESREQUEST'].fields_by_name['patient_id']._loaded_options = None
-  _globals['_LISTCOVERAGESREQUEST'].fields_by_name['patient_id']._serialized_options = b'\272H\030r\0262\024^pat_[a-z0-9]{8,40}$\300\301\030\001'
+  _globals['_LISTCOVERAGESREQUEST'].fields_by_name['patient_id']._serialized_options = b'\272H\030r\0262\024^pat_[a-z0-9]{8,40}$\300\301\030\001\310\301\030\001'
   _globals['_LISTCOVERAGESREQUEST'].fields_by_name['date']._loaded_options = None
   _globals['_LISTCOVERAGESREQUEST'].fields_by_name['date']._serialized_options = b'\300\301\030\001'
   _globals['_STREAMRECORDEVENTSREQUEST'].fields_by_name['after_sequence']._loaded_options = None
   _globals['_STREAMRECORDEVENTSREQUEST'].fields_by_name['after_sequence']._serialized_options = b'\300\301\030\001'
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['patient_id']._loaded_options = None
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['patient_id']._serialized_options = b'\272H\030r\0262\024^pat_[a-z0-9]{8,40}$\300\301\030\001\310\301\030\001'
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['service']._loaded_options = None
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['service']._serialized_options = b'\272H\035r\0332\031^([a-z][a-z0-9-]{0,62})?$\300\301\030\001'
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\350\007\300\301\030\001'
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTACCESSESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004\300\301\030\001'
+  _globals['_LISTACCESSESRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTACCESSESRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\300\301\030\001'
+  _globals['_RECORDACCESSESREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_RECORDACCESSESREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\004r\002\030@\300\301\030\001'
+  _globals['_RECORDACCESSESREQUEST'].fields_by_name['journal_id']._loaded_options = None
+  _globals['_RECORDACCESSESREQUEST'].fields_by_name['journal_id']._serialized_options = b'\272H\030r\0262\024^jnl_[a-z0-9]{8,40}$\300\301\030\001'
+  _globals['_RECORDACCESSESREQUEST'].fields_by_name['after_sequence']._loaded_options = None
+  _globals['_RECORDACCESSESREQUEST'].fields_by_name['after_sequence']._serialized_options = b'\272H\0142\n\030\377\377\377\377\377\377\377\377\177\300\301\030\001'
+  _globals['_RECORDACCESSESREQUEST'].fields_by_name['through_sequence']._loaded_options = None
+  _globals['_RECORDACCESSESREQUEST'].fields_by_name['through_sequence']._serialized_options = b'\272H\0142\n\030\377\377\377\377\377\377\377\377\177\300\301\030\001'
+  _globals['_RECORDACCESSESREQUEST'].fields_by_name['accesses']._loaded_options = None
+  _globals['_RECORDACCESSESREQUEST'].fields_by_name['accesses']._serialized_options = b'\272H\006\222\001\003\020\320\017'
+  _globals['_RECORDACCESSESRESPONSE'].fields_by_name['sequence']._loaded_options = None
+  _globals['_RECORDACCESSESRESPONSE'].fields_by_name['sequence']._serialized_options = b'\300\301\030\001'
   _globals['_RECORDSSERVICE'].methods_by_name['ImportBundle']._loaded_options = None
   _globals['_RECORDSSERVICE'].methods_by_name['ImportBundle']._serialized_options = b'\220\002\002\302\301\030\025\010\300\317$\020\003\032\rrecords.write'
   _globals['_RECORDSSERVICE'].methods_by_name['ExportPatient']._loaded_options = None
@@ -116,40 +139,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDSSERVICE'].methods_by_name['ListCoverages']._serialized_options = b'\220\002\001\302\301\030\023\010\364\003\020\002\032\014records.read'
   _globals['_RECORDSSERVICE'].methods_by_name['StreamRecordEvents']._loaded_options = None
   _globals['_RECORDSSERVICE'].methods_by_name['StreamRecordEvents']._serialized_options = b'\220\002\001\302\301\030\026\010\300\317$\020\002\032\016records.events'
-  _globals['_IMPORTFORM']._serialized_start=2069
-  _globals['_IMPORTFORM']._serialized_end=2160
-  _globals['_IMPORTBUNDLEREQUEST']._serialized_start=286
-  _globals['_IMPORTBUNDLEREQUEST']._serialized_end=487
-  _globals['_IMPORTBUNDLERESPONSE']._serialized_start=490
-  _globals['_IMPORTBUNDLERESPONSE']._serialized_end=759
-  _globals['_REJECTION']._serialized_start=761
-  _globals['_REJECTION']._serialized_end=843
-  _globals['_RESOURCECOUNT']._serialized_start=845
-  _globals['_RESOURCECOUNT']._serialized_end=910
-  _globals['_EXPORTPATIENTREQUEST']._serialized_start=912
-  _globals['_EXPORTPATIENTREQUEST']._serialized_end=987
-  _globals['_EXPORTPATIENTRESPONSE']._serialized_start=990
-  _globals['_EXPORTPATIENTRESPONSE']._serialized_end=1118
-  _globals['_GETPATIENTREQUEST']._serialized_start=1120
-  _globals['_GETPATIENTREQUEST']._serialized_end=1192
-  _globals['_GETPATIENTRESPONSE']._serialized_start=1194
-  _globals['_GETPATIENTRESPONSE']._serialized_end=1259
-  _globals['_SEARCHPATIENTSREQUEST']._serialized_start=1262
-  _globals['_SEARCHPATIENTSREQUEST']._serialized_end=1503
-  _globals['_SEARCHPATIENTSRESPONSE']._serialized_start=1505
-  _globals['_SEARCHPATIENTSRESPONSE']._serialized_end=1606
-  _globals['_GETCHARTREQUEST']._serialized_start=1608
-  _globals['_GETCHARTREQUEST']._serialized_end=1678
-  _globals['_GETCHARTRESPONSE']._serialized_start=1680
-  _globals['_GETCHARTRESPONSE']._serialized_end=1739
-  _globals['_LISTCOVERAGESREQUEST']._serialized_start=1741
-  _globals['_LISTCOVERAGESREQUEST']._serialized_end=1858
-  _globals['_LISTCOVERAGESRESPONSE']._serialized_start=1860
-  _globals['_LISTCOVERAGESRESPONSE']._serialized_end=1931
-  _globals['_STREAMRECORDEVENTSREQUEST']._serialized_start=1933
-  _globals['_STREAMRECORDEVENTSREQUEST']._serialized_end=1990
-  _globals['_STREAMRECORDEVENTSRESPONSE']._serialized_start=1992
-  _globals['_STREAMRECORDEVENTSRESPONSE']._serialized_end=2067
-  _globals['_RECORDSSERVICE']._serialized_start=2163
-  _globals['_RECORDSSERVICE']._serialized_end=3083
+  _globals['_RECORDSSERVICE'].methods_by_name['ListAccesses']._loaded_options = None
+  _globals['_RECORDSSERVICE'].methods_by_name['ListAccesses']._serialized_options = b'\220\002\001\302\301\030\024\010\350\007\020\002\032\rrecords.audit'
+  _globals['_RECORDSSERVICE'].methods_by_name['RecordAccesses']._loaded_options = None
+  _globals['_RECORDSSERVICE'].methods_by_name['RecordAccesses']._serialized_options = b'\220\002\002\302\301\030\007\010\320\017\020\003(\004'
+  _globals['_IMPORTFORM']._serialized_start=2741
+  _globals['_IMPORTFORM']._serialized_end=2832
+  _globals['_IMPORTBUNDLEREQUEST']._serialized_start=318
+  _globals['_IMPORTBUNDLEREQUEST']._serialized_end=519
+  _globals['_IMPORTBUNDLERESPONSE']._serialized_start=522
+  _globals['_IMPORTBUNDLERESPONSE']._serialized_end=795
+  _globals['_REJECTION']._serialized_start=797
+  _globals['_REJECTION']._serialized_end=879
+  _globals['_RESOURCECOUNT']._serialized_start=881
+  _globals['_RESOURCECOUNT']._serialized_end=946
+  _globals['_EXPORTPATIENTREQUEST']._serialized_start=948
+  _globals['_EXPORTPATIENTREQUEST']._serialized_end=1027
+  _globals['_EXPORTPATIENTRESPONSE']._serialized_start=1030
+  _globals['_EXPORTPATIENTRESPONSE']._serialized_end=1158
+  _globals['_GETPATIENTREQUEST']._serialized_start=1160
+  _globals['_GETPATIENTREQUEST']._serialized_end=1236
+  _globals['_GETPATIENTRESPONSE']._serialized_start=1238
+  _globals['_GETPATIENTRESPONSE']._serialized_end=1303
+  _globals['_SEARCHPATIENTSREQUEST']._serialized_start=1306
+  _globals['_SEARCHPATIENTSREQUEST']._serialized_end=1547
+  _globals['_SEARCHPATIENTSRESPONSE']._serialized_start=1549
+  _globals['_SEARCHPATIENTSRESPONSE']._serialized_end=1650
+  _globals['_GETCHARTREQUEST']._serialized_start=1652
+  _globals['_GETCHARTREQUEST']._serialized_end=1726
+  _globals['_GETCHARTRESPONSE']._serialized_start=1728
+  _globals['_GETCHARTRESPONSE']._serialized_end=1787
+  _globals['_LISTCOVERAGESREQUEST']._serialized_start=1789
+  _globals['_LISTCOVERAGESREQUEST']._serialized_end=1910
+  _globals['_LISTCOVERAGESRESPONSE']._serialized_start=1912
+  _globals['_LISTCOVERAGESRESPONSE']._serialized_end=1983
+  _globals['_STREAMRECORDEVENTSREQUEST']._serialized_start=1985
+  _globals['_STREAMRECORDEVENTSREQUEST']._serialized_end=2042
+  _globals['_STREAMRECORDEVENTSRESPONSE']._serialized_start=2044
+  _globals['_STREAMRECORDEVENTSRESPONSE']._serialized_end=2119
+  _globals['_LISTACCESSESREQUEST']._serialized_start=2122
+  _globals['_LISTACCESSESREQUEST']._serialized_end=2322
+  _globals['_LISTACCESSESRESPONSE']._serialized_start=2324
+  _globals['_LISTACCESSESRESPONSE']._serialized_end=2422
+  _globals['_RECORDACCESSESREQUEST']._serialized_start=2425
+  _globals['_RECORDACCESSESREQUEST']._serialized_end=2689
+  _globals['_RECORDACCESSESRESPONSE']._serialized_start=2691
+  _globals['_RECORDACCESSESRESPONSE']._serialized_end=2739
+  _globals['_RECORDSSERVICE']._serialized_start=2835
+  _globals['_RECORDSSERVICE']._serialized_end=4000
 # @@protoc_insertion_point(module_scope)

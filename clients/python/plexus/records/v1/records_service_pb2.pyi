@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from plexus.records.v1 import access_pb2 as _access_pb2
 from plexus.records.v1 import chart_pb2 as _chart_pb2
 from plexus.records.v1 import coverage_pb2 as _coverage_pb2
 from plexus.records.v1 import patient_pb2 as _patient_pb2
@@ -519,3 +520,127 @@ class StreamRecordEventsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamRecordEventsResponse: _TypeAlias = StreamRecordEventsResponse  # noqa: Y015
+
+@_typing.final
+class ListAccessesRequest(_message.Message):
+    """Whose accesses, and which page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATIENT_ID_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    patient_id: _builtins.str
+    """The patient. It need not be one that records knows."""
+    service: _builtins.str
+    """Only those at this service, such as `billing`. Empty: at any."""
+    page_size: _builtins.int
+    """At most this many accesses, 1 to 1,000. 0: 50."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        patient_id: _builtins.str | None = ...,
+        service: _builtins.str | None = ...,
+        page_size: _builtins.int | None = ...,
+        page_token: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "patient_id", b"patient_id", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccessesRequest: _TypeAlias = ListAccessesRequest  # noqa: Y015
+
+@_typing.final
+class ListAccessesResponse(_message.Message):
+    """A page of accesses."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESSES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """The token of the next page; empty on the last."""
+    @_builtins.property
+    def accesses(self) -> _containers.RepeatedCompositeFieldContainer[_access_pb2.Access]:
+        """The accesses, newest first."""
+
+    def __init__(
+        self,
+        *,
+        accesses: _abc.Iterable[_access_pb2.Access] | None = ...,
+        next_page_token: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accesses", b"accesses", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccessesResponse: _TypeAlias = ListAccessesResponse  # noqa: Y015
+
+@_typing.final
+class RecordAccessesRequest(_message.Message):
+    """The next accesses of one journal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    JOURNAL_ID_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    THROUGH_SEQUENCE_FIELD_NUMBER: _builtins.int
+    ACCESSES_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Set by the client stack; the method is idempotent by the journal and its sequence."""
+    journal_id: _builtins.str
+    """The journal. Whose it is, the caller's certificate says."""
+    after_sequence: _builtins.int
+    """The sequence up to which the journal is known here, as the caller thinks."""
+    through_sequence: _builtins.int
+    """The sequence up to which it is told now. The same as `after_sequence`: only asks what is known."""
+    @_builtins.property
+    def accesses(self) -> _containers.RepeatedCompositeFieldContainer[_access_pb2.JournalAccess]:
+        """The accesses in between that are about patients, in order."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str | None = ...,
+        journal_id: _builtins.str | None = ...,
+        after_sequence: _builtins.int | None = ...,
+        through_sequence: _builtins.int | None = ...,
+        accesses: _abc.Iterable[_access_pb2.JournalAccess] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accesses", b"accesses", "after_sequence", b"after_sequence", "journal_id", b"journal_id", "request_id", b"request_id", "through_sequence", b"through_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordAccessesRequest: _TypeAlias = RecordAccessesRequest  # noqa: Y015
+
+@_typing.final
+class RecordAccessesResponse(_message.Message):
+    """How far a journal is known."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """The sequence up to which it is."""
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordAccessesResponse: _TypeAlias = RecordAccessesResponse  # noqa: Y015

@@ -30,7 +30,8 @@ class RecordsServiceStub:
     advice and money.
 
     Resources: patients, and per patient encounters, conditions, observations, allergies, medications, immunizations,
-    procedures, diagnostic reports, documents, coverages; the originals they were read from; record events.
+    procedures, diagnostic reports, documents, coverages; the originals they were read from; record events; accesses, by
+    whomever and at whichever service, to what is known of a patient.
     """
 
     def __init__(self, channel):
@@ -74,6 +75,16 @@ class RecordsServiceStub:
                 request_serializer=plexus_dot_records_dot_v1_dot_records__service__pb2.StreamRecordEventsRequest.SerializeToString,
                 response_deserializer=plexus_dot_records_dot_v1_dot_records__service__pb2.StreamRecordEventsResponse.FromString,
                 _registered_method=True)
+        self.ListAccesses = channel.unary_unary(
+                '/plexus.records.v1.RecordsService/ListAccesses',
+                request_serializer=plexus_dot_records_dot_v1_dot_records__service__pb2.ListAccessesRequest.SerializeToString,
+                response_deserializer=plexus_dot_records_dot_v1_dot_records__service__pb2.ListAccessesResponse.FromString,
+                _registered_method=True)
+        self.RecordAccesses = channel.unary_unary(
+                '/plexus.records.v1.RecordsService/RecordAccesses',
+                request_serializer=plexus_dot_records_dot_v1_dot_records__service__pb2.RecordAccessesRequest.SerializeToString,
+                response_deserializer=plexus_dot_records_dot_v1_dot_records__service__pb2.RecordAccessesResponse.FromString,
+                _registered_method=True)
 
 
 class RecordsServiceServicer:
@@ -81,7 +92,8 @@ class RecordsServiceServicer:
     advice and money.
 
     Resources: patients, and per patient encounters, conditions, observations, allergies, medications, immunizations,
-    procedures, diagnostic reports, documents, coverages; the originals they were read from; record events.
+    procedures, diagnostic reports, documents, coverages; the originals they were read from; record events; accesses, by
+    whomever and at whichever service, to what is known of a patient.
     """
 
     def ImportBundle(self, request_iterator, context):
@@ -135,6 +147,23 @@ class RecordsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAccesses(self, request, context):
+        """Returns who called what about a patient at any service, newest first, a page at a time; fails with
+        PAGE_TOKEN_INVALID. A call is shown within seconds, or when its service reaches records again. Refusals are shown
+        where the request was read; whoever was turned away before that named nobody.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordAccesses(self, request, context):
+        """Takes in the next accesses of a replica's audit journal, each once; fails only with the platform's own reasons.
+        What does not go on where the journal is known up to changes nothing, and the answer says where that is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecordsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -173,6 +202,16 @@ def add_RecordsServiceServicer_to_server(servicer, server):
                     request_deserializer=plexus_dot_records_dot_v1_dot_records__service__pb2.StreamRecordEventsRequest.FromString,
                     response_serializer=plexus_dot_records_dot_v1_dot_records__service__pb2.StreamRecordEventsResponse.SerializeToString,
             ),
+            'ListAccesses': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccesses,
+                    request_deserializer=plexus_dot_records_dot_v1_dot_records__service__pb2.ListAccessesRequest.FromString,
+                    response_serializer=plexus_dot_records_dot_v1_dot_records__service__pb2.ListAccessesResponse.SerializeToString,
+            ),
+            'RecordAccesses': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordAccesses,
+                    request_deserializer=plexus_dot_records_dot_v1_dot_records__service__pb2.RecordAccessesRequest.FromString,
+                    response_serializer=plexus_dot_records_dot_v1_dot_records__service__pb2.RecordAccessesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'plexus.records.v1.RecordsService', rpc_method_handlers)
@@ -186,7 +225,8 @@ class RecordsService:
     advice and money.
 
     Resources: patients, and per patient encounters, conditions, observations, allergies, medications, immunizations,
-    procedures, diagnostic reports, documents, coverages; the originals they were read from; record events.
+    procedures, diagnostic reports, documents, coverages; the originals they were read from; record events; accesses, by
+    whomever and at whichever service, to what is known of a patient.
     """
 
     @staticmethod
@@ -368,6 +408,60 @@ class RecordsService:
             '/plexus.records.v1.RecordsService/StreamRecordEvents',
             plexus_dot_records_dot_v1_dot_records__service__pb2.StreamRecordEventsRequest.SerializeToString,
             plexus_dot_records_dot_v1_dot_records__service__pb2.StreamRecordEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccesses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plexus.records.v1.RecordsService/ListAccesses',
+            plexus_dot_records_dot_v1_dot_records__service__pb2.ListAccessesRequest.SerializeToString,
+            plexus_dot_records_dot_v1_dot_records__service__pb2.ListAccessesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordAccesses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plexus.records.v1.RecordsService/RecordAccesses',
+            plexus_dot_records_dot_v1_dot_records__service__pb2.RecordAccessesRequest.SerializeToString,
+            plexus_dot_records_dot_v1_dot_records__service__pb2.RecordAccessesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -31,7 +31,8 @@ class RecordsServiceStub:
     advice and money.
 
     Resources: patients, and per patient encounters, conditions, observations, allergies, medications, immunizations,
-    procedures, diagnostic reports, documents, coverages; the originals they were read from; record events.
+    procedures, diagnostic reports, documents, coverages; the originals they were read from; record events; accesses, by
+    whomever and at whichever service, to what is known of a patient.
     """
 
     @_typing.overload
@@ -56,6 +57,15 @@ class RecordsServiceStub:
     """Returns the insurance of a patient, in force first; fails with PATIENT_NOT_FOUND."""
     StreamRecordEvents: _grpc.UnaryStreamMultiCallable[_records_service_pb2.StreamRecordEventsRequest, _records_service_pb2.StreamRecordEventsResponse]
     """Tells of every change after a cursor, then of changes as they come; fails only with the platform's own reasons."""
+    ListAccesses: _grpc.UnaryUnaryMultiCallable[_records_service_pb2.ListAccessesRequest, _records_service_pb2.ListAccessesResponse]
+    """Returns who called what about a patient at any service, newest first, a page at a time; fails with
+    PAGE_TOKEN_INVALID. A call is shown within seconds, or when its service reaches records again. Refusals are shown
+    where the request was read; whoever was turned away before that named nobody.
+    """
+    RecordAccesses: _grpc.UnaryUnaryMultiCallable[_records_service_pb2.RecordAccessesRequest, _records_service_pb2.RecordAccessesResponse]
+    """Takes in the next accesses of a replica's audit journal, each once; fails only with the platform's own reasons.
+    What does not go on where the journal is known up to changes nothing, and the answer says where that is.
+    """
 
 @_typing.type_check_only
 class RecordsServiceAsyncStub(RecordsServiceStub):
@@ -63,7 +73,8 @@ class RecordsServiceAsyncStub(RecordsServiceStub):
     advice and money.
 
     Resources: patients, and per patient encounters, conditions, observations, allergies, medications, immunizations,
-    procedures, diagnostic reports, documents, coverages; the originals they were read from; record events.
+    procedures, diagnostic reports, documents, coverages; the originals they were read from; record events; accesses, by
+    whomever and at whichever service, to what is known of a patient.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -85,13 +96,23 @@ class RecordsServiceAsyncStub(RecordsServiceStub):
     """Returns the insurance of a patient, in force first; fails with PATIENT_NOT_FOUND."""
     StreamRecordEvents: _aio.UnaryStreamMultiCallable[_records_service_pb2.StreamRecordEventsRequest, _records_service_pb2.StreamRecordEventsResponse]  # type: ignore[assignment]
     """Tells of every change after a cursor, then of changes as they come; fails only with the platform's own reasons."""
+    ListAccesses: _aio.UnaryUnaryMultiCallable[_records_service_pb2.ListAccessesRequest, _records_service_pb2.ListAccessesResponse]  # type: ignore[assignment]
+    """Returns who called what about a patient at any service, newest first, a page at a time; fails with
+    PAGE_TOKEN_INVALID. A call is shown within seconds, or when its service reaches records again. Refusals are shown
+    where the request was read; whoever was turned away before that named nobody.
+    """
+    RecordAccesses: _aio.UnaryUnaryMultiCallable[_records_service_pb2.RecordAccessesRequest, _records_service_pb2.RecordAccessesResponse]  # type: ignore[assignment]
+    """Takes in the next accesses of a replica's audit journal, each once; fails only with the platform's own reasons.
+    What does not go on where the journal is known up to changes nothing, and the answer says where that is.
+    """
 
 class RecordsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Owns what is known of patients: who they are, what they suffer from, what was done. Refuses to own appointments,
     advice and money.
 
     Resources: patients, and per patient encounters, conditions, observations, allergies, medications, immunizations,
-    procedures, diagnostic reports, documents, coverages; the originals they were read from; record events.
+    procedures, diagnostic reports, documents, coverages; the originals they were read from; record events; accesses, by
+    whomever and at whichever service, to what is known of a patient.
     """
 
     @_abc_1.abstractmethod
@@ -153,5 +174,26 @@ class RecordsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_records_service_pb2.StreamRecordEventsResponse], _abc.AsyncIterator[_records_service_pb2.StreamRecordEventsResponse]]:
         """Tells of every change after a cursor, then of changes as they come; fails only with the platform's own reasons."""
+
+    @_abc_1.abstractmethod
+    def ListAccesses(
+        self,
+        request: _records_service_pb2.ListAccessesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_records_service_pb2.ListAccessesResponse, _abc.Awaitable[_records_service_pb2.ListAccessesResponse]]:
+        """Returns who called what about a patient at any service, newest first, a page at a time; fails with
+        PAGE_TOKEN_INVALID. A call is shown within seconds, or when its service reaches records again. Refusals are shown
+        where the request was read; whoever was turned away before that named nobody.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordAccesses(
+        self,
+        request: _records_service_pb2.RecordAccessesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_records_service_pb2.RecordAccessesResponse, _abc.Awaitable[_records_service_pb2.RecordAccessesResponse]]:
+        """Takes in the next accesses of a replica's audit journal, each once; fails only with the platform's own reasons.
+        What does not go on where the journal is known up to changes nothing, and the answer says where that is.
+        """
 
 def add_RecordsServiceServicer_to_server(servicer: RecordsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -28,7 +28,7 @@ from plexus.policy.v1 import policy_pb2 as plexus_dot_policy_dot_v1_dot_policy__
 from plexus.type.v1 import code_pb2 as plexus_dot_type_dot_v1_dot_code__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&plexus/scheduling/v1/appointment.proto\x12\x14plexus.scheduling.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x19plexus/type/v1/code.proto\"\xe6\x05\n\x0b\x41ppointment\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x18\n\npatient_id\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\x12M\n\x14patient_verification\x18\x03 \x01(\x0e\x32).plexus.scheduling.v1.PatientVerificationB\x04\xc0\xc1\x18\x01\x12\x17\n\tclinic_id\x18\x04 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1d\n\x0fpractitioner_id\x18\x05 \x01(\tB\x04\xc0\xc1\x18\x01\x12!\n\x13\x61ppointment_type_id\x18\x06 \x01(\tB\x04\xc0\xc1\x18\x01\x12#\n\x15\x61ppointment_type_code\x18\x07 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x34\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x32\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12;\n\x05state\x18\n \x01(\x0e\x32&.plexus.scheduling.v1.AppointmentStateB\x04\xc0\xc1\x18\x01\x12\x14\n\x06reason\x18\x0b \x01(\tB\x04\xc0\xc1\x18\x03\x12\x1d\n\x0f\x63onversation_id\x18\x0c \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1b\n\rcancel_reason\x18\r \x01(\tB\x04\xc0\xc1\x18\x03\x12\x38\n\x08services\x18\x0e \x03(\x0b\x32&.plexus.scheduling.v1.PerformedService\x12\'\n\tdiagnoses\x18\x0f \x03(\x0b\x32\x14.plexus.type.v1.Code\x12\x35\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x35\n\x0bupdate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x12\n\x04\x65tag\x18\x12 \x01(\tB\x04\xc0\xc1\x18\x01\"_\n\x10PerformedService\x12*\n\x04\x63ode\x18\x01 \x01(\x0b\x32\x14.plexus.type.v1.CodeB\x06\xbaH\x03\xc8\x01\x01\x12\x1f\n\x08quantity\x18\x02 \x01(\rB\r\xbaH\x06*\x04\x18\x63(\x01\xc0\xc1\x18\x03*\xd6\x01\n\x10\x41ppointmentState\x12!\n\x1d\x41PPOINTMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41PPOINTMENT_STATE_BOOKED\x10\x01\x12 \n\x1c\x41PPOINTMENT_STATE_CHECKED_IN\x10\x02\x12\x1f\n\x1b\x41PPOINTMENT_STATE_COMPLETED\x10\x03\x12\x1f\n\x1b\x41PPOINTMENT_STATE_CANCELLED\x10\x04\x12\x1d\n\x19\x41PPOINTMENT_STATE_NO_SHOW\x10\x05*\xad\x01\n\x13PatientVerification\x12$\n PATIENT_VERIFICATION_UNSPECIFIED\x10\x00\x12!\n\x1dPATIENT_VERIFICATION_VERIFIED\x10\x01\x12#\n\x1fPATIENT_VERIFICATION_UNVERIFIED\x10\x02\x12(\n$PATIENT_VERIFICATION_UNKNOWN_PATIENT\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&plexus/scheduling/v1/appointment.proto\x12\x14plexus.scheduling.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x19plexus/type/v1/code.proto\"\xea\x05\n\x0b\x41ppointment\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1c\n\npatient_id\x18\x02 \x01(\tB\x08\xc0\xc1\x18\x01\xc8\xc1\x18\x01\x12M\n\x14patient_verification\x18\x03 \x01(\x0e\x32).plexus.scheduling.v1.PatientVerificationB\x04\xc0\xc1\x18\x01\x12\x17\n\tclinic_id\x18\x04 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1d\n\x0fpractitioner_id\x18\x05 \x01(\tB\x04\xc0\xc1\x18\x01\x12!\n\x13\x61ppointment_type_id\x18\x06 \x01(\tB\x04\xc0\xc1\x18\x01\x12#\n\x15\x61ppointment_type_code\x18\x07 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x34\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x32\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12;\n\x05state\x18\n \x01(\x0e\x32&.plexus.scheduling.v1.AppointmentStateB\x04\xc0\xc1\x18\x01\x12\x14\n\x06reason\x18\x0b \x01(\tB\x04\xc0\xc1\x18\x03\x12\x1d\n\x0f\x63onversation_id\x18\x0c \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1b\n\rcancel_reason\x18\r \x01(\tB\x04\xc0\xc1\x18\x03\x12\x38\n\x08services\x18\x0e \x03(\x0b\x32&.plexus.scheduling.v1.PerformedService\x12\'\n\tdiagnoses\x18\x0f \x03(\x0b\x32\x14.plexus.type.v1.Code\x12\x35\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x35\n\x0bupdate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x12\n\x04\x65tag\x18\x12 \x01(\tB\x04\xc0\xc1\x18\x01\"_\n\x10PerformedService\x12*\n\x04\x63ode\x18\x01 \x01(\x0b\x32\x14.plexus.type.v1.CodeB\x06\xbaH\x03\xc8\x01\x01\x12\x1f\n\x08quantity\x18\x02 \x01(\rB\r\xbaH\x06*\x04\x18\x63(\x01\xc0\xc1\x18\x03*\xd6\x01\n\x10\x41ppointmentState\x12!\n\x1d\x41PPOINTMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41PPOINTMENT_STATE_BOOKED\x10\x01\x12 \n\x1c\x41PPOINTMENT_STATE_CHECKED_IN\x10\x02\x12\x1f\n\x1b\x41PPOINTMENT_STATE_COMPLETED\x10\x03\x12\x1f\n\x1b\x41PPOINTMENT_STATE_CANCELLED\x10\x04\x12\x1d\n\x19\x41PPOINTMENT_STATE_NO_SHOW\x10\x05*\xad\x01\n\x13PatientVerification\x12$\n PATIENT_VERIFICATION_UNSPECIFIED\x10\x00\x12!\n\x1dPATIENT_VERIFICATION_VERIFIED\x10\x01\x12#\n\x1fPATIENT_VERIFICATION_UNVERIFIED\x10\x02\x12(\n$PATIENT_VERIFICATION_UNKNOWN_PATIENT\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPOINTMENT'].fields_by_name['id']._loaded_options = None
   _globals['_APPOINTMENT'].fields_by_name['id']._serialized_options = b'\300\301\030\001'
   _globals['_APPOINTMENT'].fields_by_name['patient_id']._loaded_options = None
-  _globals['_APPOINTMENT'].fields_by_name['patient_id']._serialized_options = b'\300\301\030\001'
+  _globals['_APPOINTMENT'].fields_by_name['patient_id']._serialized_options = b'\300\301\030\001\310\301\030\001'
   _globals['_APPOINTMENT'].fields_by_name['patient_verification']._loaded_options = None
   _globals['_APPOINTMENT'].fields_by_name['patient_verification']._serialized_options = b'\300\301\030\001'
   _globals['_APPOINTMENT'].fields_by_name['clinic_id']._loaded_options = None
@@ -71,12 +71,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERFORMEDSERVICE'].fields_by_name['code']._serialized_options = b'\272H\003\310\001\001'
   _globals['_PERFORMEDSERVICE'].fields_by_name['quantity']._loaded_options = None
   _globals['_PERFORMEDSERVICE'].fields_by_name['quantity']._serialized_options = b'\272H\006*\004\030c(\001\300\301\030\003'
-  _globals['_APPOINTMENTSTATE']._serialized_start=1027
-  _globals['_APPOINTMENTSTATE']._serialized_end=1241
-  _globals['_PATIENTVERIFICATION']._serialized_start=1244
-  _globals['_PATIENTVERIFICATION']._serialized_end=1417
+  _globals['_APPOINTMENTSTATE']._serialized_start=1031
+  _globals['_APPOINTMENTSTATE']._serialized_end=1245
+  _globals['_PATIENTVERIFICATION']._serialized_start=1248
+  _globals['_PATIENTVERIFICATION']._serialized_end=1421
   _globals['_APPOINTMENT']._serialized_start=185
-  _globals['_APPOINTMENT']._serialized_end=927
-  _globals['_PERFORMEDSERVICE']._serialized_start=929
-  _globals['_PERFORMEDSERVICE']._serialized_end=1024
+  _globals['_APPOINTMENT']._serialized_end=931
+  _globals['_PERFORMEDSERVICE']._serialized_start=933
+  _globals['_PERFORMEDSERVICE']._serialized_end=1028
 # @@protoc_insertion_point(module_scope)

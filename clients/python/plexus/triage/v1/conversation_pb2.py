@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from plexus.policy.v1 import policy_pb2 as plexus_dot_policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#plexus/triage/v1/conversation.proto\x12\x10plexus.triage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dplexus/policy/v1/policy.proto\"\xbb\x02\n\x0c\x43onversation\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x18\n\npatient_id\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x30\n\x07speaker\x18\x03 \x01(\x0e\x32\x19.plexus.triage.v1.SpeakerB\x04\xc0\xc1\x18\x01\x12\x38\n\x05state\x18\x04 \x01(\x0e\x32#.plexus.triage.v1.ConversationStateB\x04\xc0\xc1\x18\x01\x12%\n\x05turns\x18\x05 \x03(\x0b\x32\x16.plexus.triage.v1.Turn\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x35\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\"z\n\x04Turn\x12.\n\x06\x61uthor\x18\x01 \x01(\x0e\x32\x18.plexus.triage.v1.AuthorB\x04\xc0\xc1\x18\x01\x12\x12\n\x04text\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x03\x12.\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01*N\n\x07Speaker\x12\x17\n\x13SPEAKER_UNSPECIFIED\x10\x00\x12\x13\n\x0fSPEAKER_PATIENT\x10\x01\x12\x15\n\x11SPEAKER_CAREGIVER\x10\x02*F\n\x06\x41uthor\x12\x16\n\x12\x41UTHOR_UNSPECIFIED\x10\x00\x12\x11\n\rAUTHOR_PERSON\x10\x01\x12\x11\n\rAUTHOR_TRIAGE\x10\x02*v\n\x11\x43onversationState\x12\"\n\x1e\x43ONVERSATION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43ONVERSATION_STATE_ASKING\x10\x01\x12\x1e\n\x1a\x43ONVERSATION_STATE_ADVISED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#plexus/triage/v1/conversation.proto\x12\x10plexus.triage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dplexus/policy/v1/policy.proto\"\xbf\x02\n\x0c\x43onversation\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x01\x12\x1c\n\npatient_id\x18\x02 \x01(\tB\x08\xc0\xc1\x18\x01\xc8\xc1\x18\x01\x12\x30\n\x07speaker\x18\x03 \x01(\x0e\x32\x19.plexus.triage.v1.SpeakerB\x04\xc0\xc1\x18\x01\x12\x38\n\x05state\x18\x04 \x01(\x0e\x32#.plexus.triage.v1.ConversationStateB\x04\xc0\xc1\x18\x01\x12%\n\x05turns\x18\x05 \x03(\x0b\x32\x16.plexus.triage.v1.Turn\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\x12\x35\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01\"z\n\x04Turn\x12.\n\x06\x61uthor\x18\x01 \x01(\x0e\x32\x18.plexus.triage.v1.AuthorB\x04\xc0\xc1\x18\x01\x12\x12\n\x04text\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x03\x12.\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc0\xc1\x18\x01*N\n\x07Speaker\x12\x17\n\x13SPEAKER_UNSPECIFIED\x10\x00\x12\x13\n\x0fSPEAKER_PATIENT\x10\x01\x12\x15\n\x11SPEAKER_CAREGIVER\x10\x02*F\n\x06\x41uthor\x12\x16\n\x12\x41UTHOR_UNSPECIFIED\x10\x00\x12\x11\n\rAUTHOR_PERSON\x10\x01\x12\x11\n\rAUTHOR_TRIAGE\x10\x02*v\n\x11\x43onversationState\x12\"\n\x1e\x43ONVERSATION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43ONVERSATION_STATE_ASKING\x10\x01\x12\x1e\n\x1a\x43ONVERSATION_STATE_ADVISED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONVERSATION'].fields_by_name['id']._loaded_options = None
   _globals['_CONVERSATION'].fields_by_name['id']._serialized_options = b'\300\301\030\001'
   _globals['_CONVERSATION'].fields_by_name['patient_id']._loaded_options = None
-  _globals['_CONVERSATION'].fields_by_name['patient_id']._serialized_options = b'\300\301\030\001'
+  _globals['_CONVERSATION'].fields_by_name['patient_id']._serialized_options = b'\300\301\030\001\310\301\030\001'
   _globals['_CONVERSATION'].fields_by_name['speaker']._loaded_options = None
   _globals['_CONVERSATION'].fields_by_name['speaker']._serialized_options = b'\300\301\030\001'
   _globals['_CONVERSATION'].fields_by_name['state']._loaded_options = None
@@ -51,14 +51,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TURN'].fields_by_name['text']._serialized_options = b'\300\301\030\003'
   _globals['_TURN'].fields_by_name['time']._loaded_options = None
   _globals['_TURN'].fields_by_name['time']._serialized_options = b'\300\301\030\001'
-  _globals['_SPEAKER']._serialized_start=563
-  _globals['_SPEAKER']._serialized_end=641
-  _globals['_AUTHOR']._serialized_start=643
-  _globals['_AUTHOR']._serialized_end=713
-  _globals['_CONVERSATIONSTATE']._serialized_start=715
-  _globals['_CONVERSATIONSTATE']._serialized_end=833
+  _globals['_SPEAKER']._serialized_start=567
+  _globals['_SPEAKER']._serialized_end=645
+  _globals['_AUTHOR']._serialized_start=647
+  _globals['_AUTHOR']._serialized_end=717
+  _globals['_CONVERSATIONSTATE']._serialized_start=719
+  _globals['_CONVERSATIONSTATE']._serialized_end=837
   _globals['_CONVERSATION']._serialized_start=122
-  _globals['_CONVERSATION']._serialized_end=437
-  _globals['_TURN']._serialized_start=439
-  _globals['_TURN']._serialized_end=561
+  _globals['_CONVERSATION']._serialized_end=441
+  _globals['_TURN']._serialized_start=443
+  _globals['_TURN']._serialized_end=565
 # @@protoc_insertion_point(module_scope)

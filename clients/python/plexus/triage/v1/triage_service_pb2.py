@@ -30,7 +30,7 @@ from plexus.triage.v1 import conversation_pb2 as plexus_dot_triage_dot_v1_dot_co
 from plexus.type.v1 import degradation_pb2 as plexus_dot_type_dot_v1_dot_degradation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%plexus/triage/v1/triage_service.proto\x12\x10plexus.triage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x1fplexus/scheduling/v1/slot.proto\x1a!plexus/triage/v1/assessment.proto\x1a#plexus/triage/v1/conversation.proto\x1a plexus/type/v1/degradation.proto\"\xc9\x01\n\x18StartConversationRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc0\xc1\x18\x01\x12\x36\n\npatient_id\x18\x02 \x01(\tB\"\xbaH\x1br\x19\x32\x17^(pat_[a-z0-9]{8,40})?$\xc0\xc1\x18\x01\x12\x38\n\x07speaker\x18\x03 \x01(\x0e\x32\x19.plexus.triage.v1.SpeakerB\x0c\xbaH\x05\x82\x01\x02\x10\x01\xc0\xc1\x18\x01\x12\x1a\n\x04text\x18\x04 \x01(\tB\x0c\xbaH\x05r\x03\x18\xa0\x1f\xc0\xc1\x18\x03\"\xf6\x01\n\x19StartConversationResponse\x12\x34\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\x1e.plexus.triage.v1.Conversation\x12\x13\n\x05reply\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x30\n\nassessment\x18\x03 \x01(\x0b\x32\x1c.plexus.triage.v1.Assessment\x12)\n\x05slots\x18\x04 \x03(\x0b\x32\x1a.plexus.scheduling.v1.Slot\x12\x31\n\x0c\x64\x65gradations\x18\x05 \x03(\x0b\x32\x1b.plexus.type.v1.Degradation\"\x8d\x01\n\x12SendMessageRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc0\xc1\x18\x01\x12\x38\n\x0f\x63onversation_id\x18\x02 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^cnv_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\x12\x1c\n\x04text\x18\x03 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\xa0\x1f\xc0\xc1\x18\x03\"\xba\x01\n\x13SendMessageResponse\x12\x13\n\x05reply\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x30\n\nassessment\x18\x02 \x01(\x0b\x32\x1c.plexus.triage.v1.Assessment\x12)\n\x05slots\x18\x03 \x03(\x0b\x32\x1a.plexus.scheduling.v1.Slot\x12\x31\n\x0c\x64\x65gradations\x18\x04 \x03(\x0b\x32\x1b.plexus.type.v1.Degradation\"P\n\x14GetAssessmentRequest\x12\x38\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^cnv_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\"\xdd\x01\n\x15GetAssessmentResponse\x12\x34\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\x1e.plexus.triage.v1.Conversation\x12\x30\n\nassessment\x18\x02 \x01(\x0b\x32\x1c.plexus.triage.v1.Assessment\x12)\n\x05slots\x18\x03 \x03(\x0b\x32\x1a.plexus.scheduling.v1.Slot\x12\x31\n\x0c\x64\x65gradations\x18\x04 \x03(\x0b\x32\x1b.plexus.type.v1.Degradation2\xff\x05\n\rTriageService\x12\x9b\x02\n\x11StartConversation\x12*.plexus.triage.v1.StartConversationRequest\x1a+.plexus.triage.v1.StartConversationResponse\"\xac\x01\x90\x02\x02\xc2\xc1\x18\xa4\x01\x08\xb8\x17\x10\x01\x1a\x0ctriage.write\"G\n)plexus.records.v1.RecordsService/GetChart\x10\x02\x1a\x18\x61ssessed without history\"F\n0plexus.scheduling.v1.SchedulingService/FindSlots\x10\x02\x1a\x10no slots offered\x12\x89\x02\n\x0bSendMessage\x12$.plexus.triage.v1.SendMessageRequest\x1a%.plexus.triage.v1.SendMessageResponse\"\xac\x01\x90\x02\x02\xc2\xc1\x18\xa4\x01\x08\xb8\x17\x10\x01\x1a\x0ctriage.write\"G\n)plexus.records.v1.RecordsService/GetChart\x10\x02\x1a\x18\x61ssessed without history\"F\n0plexus.scheduling.v1.SchedulingService/FindSlots\x10\x02\x1a\x10no slots offered\x12\xc3\x01\n\rGetAssessment\x12&.plexus.triage.v1.GetAssessmentRequest\x1a\'.plexus.triage.v1.GetAssessmentResponse\"a\x90\x02\x01\xc2\xc1\x18Z\x08\xd0\x0f\x10\x01\x1a\x0btriage.read\"F\n0plexus.scheduling.v1.SchedulingService/FindSlots\x10\x02\x1a\x10no slots offeredb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%plexus/triage/v1/triage_service.proto\x12\x10plexus.triage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dplexus/policy/v1/policy.proto\x1a\x1fplexus/scheduling/v1/slot.proto\x1a!plexus/triage/v1/assessment.proto\x1a#plexus/triage/v1/conversation.proto\x1a plexus/type/v1/degradation.proto\"\xcd\x01\n\x18StartConversationRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc0\xc1\x18\x01\x12:\n\npatient_id\x18\x02 \x01(\tB&\xbaH\x1br\x19\x32\x17^(pat_[a-z0-9]{8,40})?$\xc0\xc1\x18\x01\xc8\xc1\x18\x01\x12\x38\n\x07speaker\x18\x03 \x01(\x0e\x32\x19.plexus.triage.v1.SpeakerB\x0c\xbaH\x05\x82\x01\x02\x10\x01\xc0\xc1\x18\x01\x12\x1a\n\x04text\x18\x04 \x01(\tB\x0c\xbaH\x05r\x03\x18\xa0\x1f\xc0\xc1\x18\x03\"\xf6\x01\n\x19StartConversationResponse\x12\x34\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\x1e.plexus.triage.v1.Conversation\x12\x13\n\x05reply\x18\x02 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x30\n\nassessment\x18\x03 \x01(\x0b\x32\x1c.plexus.triage.v1.Assessment\x12)\n\x05slots\x18\x04 \x03(\x0b\x32\x1a.plexus.scheduling.v1.Slot\x12\x31\n\x0c\x64\x65gradations\x18\x05 \x03(\x0b\x32\x1b.plexus.type.v1.Degradation\"\x8d\x01\n\x12SendMessageRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc0\xc1\x18\x01\x12\x38\n\x0f\x63onversation_id\x18\x02 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^cnv_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\x12\x1c\n\x04text\x18\x03 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\xa0\x1f\xc0\xc1\x18\x03\"\xd8\x01\n\x13SendMessageResponse\x12\x13\n\x05reply\x18\x01 \x01(\tB\x04\xc0\xc1\x18\x03\x12\x30\n\nassessment\x18\x02 \x01(\x0b\x32\x1c.plexus.triage.v1.Assessment\x12)\n\x05slots\x18\x03 \x03(\x0b\x32\x1a.plexus.scheduling.v1.Slot\x12\x31\n\x0c\x64\x65gradations\x18\x04 \x03(\x0b\x32\x1b.plexus.type.v1.Degradation\x12\x1c\n\npatient_id\x18\x05 \x01(\tB\x08\xc0\xc1\x18\x01\xc8\xc1\x18\x01\"P\n\x14GetAssessmentRequest\x12\x38\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1f\xbaH\x18r\x16\x32\x14^cnv_[a-z0-9]{8,40}$\xc0\xc1\x18\x01\"\xdd\x01\n\x15GetAssessmentResponse\x12\x34\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\x1e.plexus.triage.v1.Conversation\x12\x30\n\nassessment\x18\x02 \x01(\x0b\x32\x1c.plexus.triage.v1.Assessment\x12)\n\x05slots\x18\x03 \x03(\x0b\x32\x1a.plexus.scheduling.v1.Slot\x12\x31\n\x0c\x64\x65gradations\x18\x04 \x03(\x0b\x32\x1b.plexus.type.v1.Degradation2\xff\x05\n\rTriageService\x12\x9b\x02\n\x11StartConversation\x12*.plexus.triage.v1.StartConversationRequest\x1a+.plexus.triage.v1.StartConversationResponse\"\xac\x01\x90\x02\x02\xc2\xc1\x18\xa4\x01\x08\xb8\x17\x10\x01\x1a\x0ctriage.write\"G\n)plexus.records.v1.RecordsService/GetChart\x10\x02\x1a\x18\x61ssessed without history\"F\n0plexus.scheduling.v1.SchedulingService/FindSlots\x10\x02\x1a\x10no slots offered\x12\x89\x02\n\x0bSendMessage\x12$.plexus.triage.v1.SendMessageRequest\x1a%.plexus.triage.v1.SendMessageResponse\"\xac\x01\x90\x02\x02\xc2\xc1\x18\xa4\x01\x08\xb8\x17\x10\x01\x1a\x0ctriage.write\"G\n)plexus.records.v1.RecordsService/GetChart\x10\x02\x1a\x18\x61ssessed without history\"F\n0plexus.scheduling.v1.SchedulingService/FindSlots\x10\x02\x1a\x10no slots offered\x12\xc3\x01\n\rGetAssessment\x12&.plexus.triage.v1.GetAssessmentRequest\x1a\'.plexus.triage.v1.GetAssessmentResponse\"a\x90\x02\x01\xc2\xc1\x18Z\x08\xd0\x0f\x10\x01\x1a\x0btriage.read\"F\n0plexus.scheduling.v1.SchedulingService/FindSlots\x10\x02\x1a\x10no slots offeredb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +40,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTCONVERSATIONREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_STARTCONVERSATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\004r\002\030@\300\301\030\001'
   _globals['_STARTCONVERSATIONREQUEST'].fields_by_name['patient_id']._loaded_options = None
-  _globals['_STARTCONVERSATIONREQUEST'].fields_by_name['patient_id']._serialized_options = b'\272H\033r\0312\027^(pat_[a-z0-9]{8,40})?$\300\301\030\001'
+  _globals['_STARTCONVERSATIONREQUEST'].fields_by_name['patient_id']._serialized_options = b'\272H\033r\0312\027^(pat_[a-z0-9]{8,40})?$\300\301\030\001\310\301\030\001'
   _globals['_STARTCONVERSATIONREQUEST'].fields_by_name['speaker']._loaded_options = None
   _globals['_STARTCONVERSATIONREQUEST'].fields_by_name['speaker']._serialized_options = b'\272H\005\202\001\002\020\001\300\301\030\001'
   _globals['_STARTCONVERSATIONREQUEST'].fields_by_name['text']._loaded_options = None
@@ -55,6 +55,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SENDMESSAGEREQUEST'].fields_by_name['text']._serialized_options = b'\272H\007r\005\020\001\030\240\037\300\301\030\003'
   _globals['_SENDMESSAGERESPONSE'].fields_by_name['reply']._loaded_options = None
   _globals['_SENDMESSAGERESPONSE'].fields_by_name['reply']._serialized_options = b'\300\301\030\003'
+  _globals['_SENDMESSAGERESPONSE'].fields_by_name['patient_id']._loaded_options = None
+  _globals['_SENDMESSAGERESPONSE'].fields_by_name['patient_id']._serialized_options = b'\300\301\030\001\310\301\030\001'
   _globals['_GETASSESSMENTREQUEST'].fields_by_name['conversation_id']._loaded_options = None
   _globals['_GETASSESSMENTREQUEST'].fields_by_name['conversation_id']._serialized_options = b'\272H\030r\0262\024^cnv_[a-z0-9]{8,40}$\300\301\030\001'
   _globals['_TRIAGESERVICE'].methods_by_name['StartConversation']._loaded_options = None
@@ -64,17 +66,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRIAGESERVICE'].methods_by_name['GetAssessment']._loaded_options = None
   _globals['_TRIAGESERVICE'].methods_by_name['GetAssessment']._serialized_options = b'\220\002\001\302\301\030Z\010\320\017\020\001\032\013triage.read\"F\n0plexus.scheduling.v1.SchedulingService/FindSlots\020\002\032\020no slots offered'
   _globals['_STARTCONVERSATIONREQUEST']._serialized_start=259
-  _globals['_STARTCONVERSATIONREQUEST']._serialized_end=460
-  _globals['_STARTCONVERSATIONRESPONSE']._serialized_start=463
-  _globals['_STARTCONVERSATIONRESPONSE']._serialized_end=709
-  _globals['_SENDMESSAGEREQUEST']._serialized_start=712
-  _globals['_SENDMESSAGEREQUEST']._serialized_end=853
-  _globals['_SENDMESSAGERESPONSE']._serialized_start=856
-  _globals['_SENDMESSAGERESPONSE']._serialized_end=1042
-  _globals['_GETASSESSMENTREQUEST']._serialized_start=1044
-  _globals['_GETASSESSMENTREQUEST']._serialized_end=1124
-  _globals['_GETASSESSMENTRESPONSE']._serialized_start=1127
-  _globals['_GETASSESSMENTRESPONSE']._serialized_end=1348
-  _globals['_TRIAGESERVICE']._serialized_start=1351
-  _globals['_TRIAGESERVICE']._serialized_end=2118
+  _globals['_STARTCONVERSATIONREQUEST']._serialized_end=464
+  _globals['_STARTCONVERSATIONRESPONSE']._serialized_start=467
+  _globals['_STARTCONVERSATIONRESPONSE']._serialized_end=713
+  _globals['_SENDMESSAGEREQUEST']._serialized_start=716
+  _globals['_SENDMESSAGEREQUEST']._serialized_end=857
+  _globals['_SENDMESSAGERESPONSE']._serialized_start=860
+  _globals['_SENDMESSAGERESPONSE']._serialized_end=1076
+  _globals['_GETASSESSMENTREQUEST']._serialized_start=1078
+  _globals['_GETASSESSMENTREQUEST']._serialized_end=1158
+  _globals['_GETASSESSMENTRESPONSE']._serialized_start=1161
+  _globals['_GETASSESSMENTRESPONSE']._serialized_end=1382
+  _globals['_TRIAGESERVICE']._serialized_start=1385
+  _globals['_TRIAGESERVICE']._serialized_end=2152
 # @@protoc_insertion_point(module_scope)

@@ -142,10 +142,13 @@ class SendMessageResponse(_message.Message):
     ASSESSMENT_FIELD_NUMBER: _builtins.int
     SLOTS_FIELD_NUMBER: _builtins.int
     DEGRADATIONS_FIELD_NUMBER: _builtins.int
+    PATIENT_ID_FIELD_NUMBER: _builtins.int
     reply: _builtins.str
     """What triage says: the next question, or the advice and the disclaimer. The advice comes before the question when it
     cannot wait.
     """
+    patient_id: _builtins.str
+    """The patient the conversation is about. Empty: not known to the record."""
     @_builtins.property
     def assessment(self) -> _assessment_pb2.Assessment:
         """The assessment so far."""
@@ -167,10 +170,11 @@ class SendMessageResponse(_message.Message):
         assessment: _assessment_pb2.Assessment | None = ...,
         slots: _abc.Iterable[_slot_pb2.Slot] | None = ...,
         degradations: _abc.Iterable[_degradation_pb2.Degradation] | None = ...,
+        patient_id: _builtins.str | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "degradations", b"degradations", "reply", b"reply", "slots", b"slots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "degradations", b"degradations", "patient_id", b"patient_id", "reply", b"reply", "slots", b"slots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -50,6 +50,10 @@ class _PlatformErrorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Platfor
     """The service's store cannot be reached or is locked; nothing was changed."""
     PLATFORM_ERROR_DRAINING: _PlatformError.ValueType  # 12
     """The service is draining and takes no new work."""
+    PLATFORM_ERROR_AUDIT_UNAVAILABLE: _PlatformError.ValueType  # 13
+    """The service cannot write its audit record, so it tells nothing. A write may have had its effect: repeat it with the
+    same `request_id`.
+    """
 
 class PlatformError(_PlatformError, metaclass=_PlatformErrorEnumTypeWrapper):
     """The reasons that the stacks themselves give, in any service. ErrorInfo.domain is `plexus`; ErrorInfo.reason is the
@@ -84,4 +88,8 @@ PLATFORM_ERROR_STORE_UNAVAILABLE: PlatformError.ValueType  # 11
 """The service's store cannot be reached or is locked; nothing was changed."""
 PLATFORM_ERROR_DRAINING: PlatformError.ValueType  # 12
 """The service is draining and takes no new work."""
+PLATFORM_ERROR_AUDIT_UNAVAILABLE: PlatformError.ValueType  # 13
+"""The service cannot write its audit record, so it tells nothing. A write may have had its effect: repeat it with the
+same `request_id`.
+"""
 Global___PlatformError: _TypeAlias = PlatformError  # noqa: Y015
