@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ class Settings:
 
     *certificate_lifetime* is in seconds and only the control plane heeds it; None leaves it to
     the topology. *database_url* is empty when not told: see `database_url_of`. With *chaos* the
-    process heeds the orders of chaos runs in *home*.
+    process heeds the orders of chaos runs in *home*. At *metrics* Prometheus is answered, port 0 being
+    one that is free; *otlp_metrics* is the gRPC target that metrics are sent to.
     """
 
     home: Path
@@ -30,6 +32,8 @@ class Settings:
     database_url: str
     otlp: str
     trace_sampling: float
+    metrics: str
+    otlp_metrics: str
     topology: Path
     reflection: bool
     certificate_lifetime: float | None
@@ -51,6 +55,8 @@ class Settings:
             database_url=told.get("PLEXUS_DATABASE_URL", ""),
             otlp=told.get("PLEXUS_OTLP", ""),
             trace_sampling=_number(told, "PLEXUS_TRACE_SAMPLING", 0.0, 1.0) or 0.0,
+            metrics=_address(told, "PLEXUS_METRICS", "127.0.0.1:0"),
+            otlp_metrics=told.get("PLEXUS_OTLP_METRICS", ""),
             topology=Path(told.get("PLEXUS_TOPOLOGY") or "topology.toml"),
             reflection=told.get("PLEXUS_REFLECTION") == "1",
             certificate_lifetime=_number(told, "PLEXUS_CERTIFICATE_LIFETIME", 1.0, 86400.0),
@@ -82,9 +88,21 @@ class Settings:
         """The file that keeps the port this process last listened on."""
         return self.home / "ports" / self.replica
 
+    @property
+    def metrics_port(self) -> Path:
+        """The file that keeps the port this process's metrics were last read at."""
+        return self.home / "prometheus" / "ports" / self.replica
+
     def database_url_of(self, service: str) -> str:
         """The SQLAlchemy URL of *service*'s database."""
         return self.database_url or f"sqlite:///{self.home / 'data' / f'{service}.db'}"
+
+
+def _address(told: Mapping[str, str], name: str, otherwise: str) -> str:
+    address = told.get(name) or otherwise
+    if not re.fullmatch(r"\S+:\d{1,5}", address):
+        raise SettingsError(f"{name} must be host:port")
+    return address
 
 
 def _number(told: Mapping[str, str], name: str, low: float, high: float) -> float | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
@@ -28,6 +28,14 @@ _FAMILIES: dict[Kind, type[Any]] = {
     Kind.GAUGE: GaugeMetricFamily,
     Kind.HISTOGRAM: HistogramMetricFamily,
 }
+
+
+class Resource(NamedTuple):
+    """What metrics are of: a process of a service."""
+
+    service: str
+    instance: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
