@@ -26,6 +26,7 @@ from mesh.persistence.failures import (
     store_unavailable,
     without_values,
 )
+from mesh.persistence.pools import PoolView, view
 from mesh.persistence.turns import Turns
 from plexus.client import go_on, inbound
 
@@ -81,6 +82,13 @@ class Database:
     def is_sqlite(self) -> bool:
         """SQLite, and not PostgreSQL."""
         return self.url.get_backend_name() == "sqlite"
+
+    def pools(self) -> list[PoolView]:
+        """Its connections, by what they are for."""
+        if self.is_sqlite:
+            write = view("write", self._writer, 1, self._turns)
+            return [view("read", self._reader, _READERS), write]
+        return [view("all", self._writer, _POSTGRES_CONNECTIONS)]
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -42,6 +42,8 @@ class Follower(Generic[E]):
     *sequence_of* tells where it ends. *apply* makes the effect
     in the transaction it is given, and does nothing outside it: it may run again after a failure.
     An event whose *apply* fails is tried again, with growing pauses, and never skipped.
+    *time_of* tells when an event happened, in Unix seconds; without it `lag` cannot tell a feed that
+    never pauses from one that cannot be kept up with.
     """
 
     def __init__(
@@ -52,12 +54,14 @@ class Follower(Generic[E]):
         subscribe: Callable[[int], Iterable[E]],
         sequence_of: Callable[[E], int],
         apply: Callable[[Connection, E], None],
+        time_of: Callable[[E], float] | None = None,
     ) -> None:
         self.name = name
         self._database = database
         self._subscribe = subscribe
         self._sequence_of = sequence_of
         self._apply = apply
+        self._time_of = time_of
         self._worker = Worker(name, self._run)
         self._mine = cursors.c.follower == name
         self._call: object = None
@@ -82,14 +86,24 @@ class Follower(Generic[E]):
         with self._database.read() as tx:
             return tx.execute(sa.select(cursors.c.sequence).where(self._mine)).scalar() or 0
 
+    @property
+    def sequence(self) -> int:
+        """The last event applied, as this replica knows it; see `cursor`."""
+        return self._cursor
+
+    @property
+    def failures(self) -> int:
+        """How often in a row it had to begin again without having got any further."""
+        return 0 if self._is_quiet() else self._failures
+
     def lag(self) -> float:
         """Seconds since everything told so far was applied, as far as is known here: 0 while the
         stream is open and silent, growing while it is broken or events queue up."""
-        now = time.monotonic()
+        return 0.0 if self._is_quiet() else time.monotonic() - self._up_to_date
+
+    def _is_quiet(self) -> bool:
         waiting_since = self._waiting_since
-        if waiting_since is not None and now - waiting_since > _QUIET:
-            return 0.0
-        return now - self._up_to_date
+        return waiting_since is not None and time.monotonic() - waiting_since > _QUIET
 
     def _run(self, stopping: threading.Event) -> None:
         while not stopping.is_set():
@@ -148,9 +162,16 @@ class Follower(Generic[E]):
         if sequence <= self._cursor:
             return True
         self._cursor = self._database.transact(lambda tx: self._advance(tx, event, sequence))
+        self._note_applied(event)
         # Elsewhere, another replica is ahead, and an event here may be several (a batch) of which
         # it has applied some: the feed is asked again from there.
         return self._cursor == sequence
+
+    def _note_applied(self, event: E) -> None:
+        self._failures = 0
+        if self._time_of is not None:
+            age = max(0.0, time.time() - self._time_of(event))
+            self._up_to_date = max(self._up_to_date, time.monotonic() - age)
 
     def _advance(self, tx: Connection, event: E, sequence: int) -> int:
         """Applies the event unless another replica has moved the cursor; returns the cursor."""

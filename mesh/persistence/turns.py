@@ -14,13 +14,23 @@ _GENEROSITY: Final = 0.02
 
 
 class Turns:
-    """A lock whose waiters are served in order. `threading.Semaphore` sends who is overtaken to the end."""
+    """A lock whose waiters are served in order. `threading.Semaphore` sends who is overtaken to the end.
+
+    *waits* counts who did not get a turn at once, *timeouts* who got none.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._taken = False
         self._waiting: deque[_Waiter] = deque()
+        self.waits = 0
+        self.timeouts = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many wait now."""
+        return len(self._waiting)
 
     def take(self, timeout: float) -> bool:
         """Wait for a turn, for *timeout* seconds at most. Whether it is had; then it must be given back."""
@@ -30,6 +40,7 @@ class Turns:
                 return self._begin()
             waiter = _Waiter(self._clock())
             self._waiting.append(waiter)
+            self.waits += 1
         while True:
             waiter.called.acquire(timeout=max(0.0, end - self._clock()))
             with self._lock:
@@ -40,6 +51,7 @@ class Turns:
                     return self._begin()
                 if self._clock() >= end:
                     self._waiting.remove(waiter)
+                    self.timeouts += 1
                     self._call_next()
                     return False
 

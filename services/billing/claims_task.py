@@ -39,6 +39,7 @@ class ClaimsTask:
             subscribe=self.subscribe,
             sequence_of=lambda batch: batch[-1].event.sequence,
             apply=self.apply,
+            time_of=lambda batch: batch[-1].event.time.ToNanoseconds() / 1e9,
         )
 
     def subscribe(self, after: int) -> Batches[StreamAppointmentEventsResponse]:
