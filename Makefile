@@ -5,15 +5,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 BROKEN := tests/mesh/chaos/faults
+OBSERVED := tests/observability
 # Everything that runs from a checkout finds the packages here, installed or not.
 export PYTHONPATH := $(CURDIR):$(CURDIR)/clients/python
 # Bytes and dates in output do not depend on whose machine this is.
 export PYTHONUTF8 := 1
 
-.PHONY: help setup lock generate reference check format test demo up down chaos chaos-quick chaos-soak bench clean
+.PHONY: help setup lock generate reference check format test test-observability demo up jaeger down chaos chaos-quick chaos-soak bench clean
 
 help: ## list the verbs
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with everything in it, `plexus` too
 
@@ -50,15 +51,24 @@ check: $(READY) ## format, lint, types, layers, contracts, proofs, generated cod
 	@$(BIN)/plexus contract check
 
 test: $(READY) ## every promise, on SQLite and PostgreSQL, with real processes and kills
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --ignore $(BROKEN)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --ignore $(BROKEN) --ignore $(OBSERVED)
 	@# A process can be in one mesh only: who breaks one is no company for who uses one.
 	@$(BIN)/python -m pytest $(BROKEN)
+
+test-observability: $(READY) ## what operators see, and that no patient is in it, with a real Jaeger; builds it once with Go
+	@rm -f build/observability/report.json
+	@$(BIN)/python -m mesh.runtime.programs
+	@$(BIN)/python -m pytest $(OBSERVED)
+	@echo "report: build/observability/report.json"
 
 demo: $(READY) ## the whole platform: journeys through four services, billing killed in the middle
 	@$(BIN)/plexus demo
 
 up: $(READY) ## start the platform on this machine
 	@$(BIN)/plexus up
+
+jaeger: $(READY) ## start it with Jaeger beside it, and say where Jaeger is
+	@$(BIN)/plexus up --jaeger
 
 down: $(READY) ## stop it
 	@$(BIN)/plexus down

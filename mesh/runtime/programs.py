@@ -237,3 +237,17 @@ def _run(
 def _last(told: subprocess.CompletedProcess[str]) -> str:
     lines = (told.stderr or told.stdout).strip().splitlines()
     return lines[-1][:200] if lines else "it said nothing"
+
+
+def main() -> None:
+    """Fetch what is missing, and say what there is."""
+    for program in (JAEGER, PROMETHEUS):
+        try:
+            binary = obtain(program, lambda line: print(line, flush=True))  # noqa: T201
+            print(f"{program.name} {version_of(binary, program)}: {binary}")  # noqa: T201
+        except ProgramMissing as missing:
+            print(f"{missing.cause}; {missing.mend}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
