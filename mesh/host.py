@@ -11,7 +11,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
@@ -20,6 +19,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from mesh import meaning
 from mesh.clock import now
+from mesh.exposition import Exposition, certificate
 from mesh.identity.spiffe import workload_of
 from mesh.identity.tokens import Token, TokenError, TokenVerifier
 from mesh.identity.workload import WorkloadIdentity
@@ -35,8 +35,11 @@ from mesh.server import Parts as ServerParts
 from mesh.settings import Settings
 from mesh.status import breaker_rows, call_rows
 from mesh.understudy import understudy
+from mesh.version import version
 from observability import logs, tracing
-from observability.metrics import AdmissionMetrics, CallMetrics
+from observability.metrics import AdmissionMetrics, CallMetrics, calls_out
+from observability.metrics.connections import connections
+from observability.metrics.tasks import tasks
 from plexus.client import Channel, Inbound, Tuning, channel, working
 from plexus.contract import Contract, ContractError, Criticality, load
 from plexus.contract.proofs import assert_stated
@@ -78,6 +81,9 @@ class Task(Protocol):
 
     def stop(self) -> None:
         """End after the step in progress."""
+
+    def lag(self) -> float:
+        """Seconds by which it is behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,7 @@ class Host:
         self._admission = Admission()
         AdmissionMetrics(self._admission, {each: each.name.lower() for each in Criticality})
         self._identity = WorkloadIdentity(settings)
+        self._exposition = Exposition(settings, workload)
         self._port = 0
         self._chaos = _chaos(settings, workload) if settings.chaos else None
         self._state = replica_pb2.REPLICA_STATE_STARTING
@@ -170,6 +177,7 @@ class Host:
         self._built = self._build(self._parts)
         self._purge = Periodic("purge", _PURGE_SECONDS, lambda: _purge(self._database))
         self._server = self._serve()
+        self._expose()
         self._state = replica_pb2.REPLICA_STATE_READY
         self._registration = Registration(self._identity, self._settings, self._replica)
         self._registration.start()
@@ -199,6 +207,7 @@ class Host:
             opened.close()
         self._database.close()
         tracing.flush()
+        self._exposition.close()
         _log.info("drained", workload=self._workload)
 
     def _serve(self) -> grpc.Server:
@@ -230,6 +239,15 @@ class Host:
         server.start()
         return server
 
+    def _expose(self) -> None:
+        held = self._identity
+        self._exposition.start(
+            lambda: calls_out(self._parts.channels.values),
+            lambda: connections(self._database.pools),
+            lambda: tasks(lambda: (self._purge, *self._built.tasks)),
+            lambda: certificate(lambda: (held.held.start_time, held.expire_time)),
+        )
+
     def _identify(self, context: grpc.ServicerContext) -> str:
         stated: Any = context.auth_context()
         for spiffe_id in stated.get("peer_spiffe_id", ()):
@@ -256,7 +274,7 @@ class Host:
             port=port,
             state=self._state,
             pid=os.getpid(),
-            version=_version(),
+            version=version(),
             breakers=breaker_rows(self._parts.channels.values()),
             calls=call_rows(self._metrics),
         )
@@ -303,10 +321,3 @@ def _in_background(work: Callable[[], None]) -> Future[None]:
 
     threading.Thread(target=run, daemon=True).start()
     return done
-
-
-def _version() -> str:
-    try:
-        return version("plexus-platform")
-    except PackageNotFoundError:
-        return "unreleased"
