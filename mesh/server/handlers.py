@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from opentelemetry import trace
 
+from mesh import meaning
 from mesh.server.faults import abort
 from mesh.server.incoming import Handle, Incoming, Parts
 from mesh.server.stack import compose
-from observability.tracing import parse
-from plexus.client import Inbound
-from plexus.client.trace import TRACEPARENT, context
+from mesh.server.traced import Failed, finish, instrumented, leave, unspan
+from plexus.client import Inbound, traceparent
+from plexus.client.traceparent import TRACEPARENT
 from plexus.contract import Method
 
 
@@ -37,21 +37,31 @@ def handlers(
 
 def behaviour(method: Method, handler: Any, parts: Parts) -> Any:
     """The stack around *handler*, as gRPC calls it: `(bytes, context)`, unsampled."""
-    return _behaviour(method, compose(method, parts, handler), sampled=False)
+    quick = _unsampled(method, compose(method, parts, handler))
+
+    def serve(raw: Any, call: grpc.ServicerContext) -> Any:
+        metadata = _metadata(call)
+        return quick(raw, call, metadata, _header(metadata) or _begin())
+
+    return serve
 
 
 def _handler(method: Method, handler: Any, parts: Parts) -> grpc.RpcMethodHandler[Any, Any]:
     handle = compose(method, parts, handler)
-    plain = _behaviour(method, handle, sampled=False)
-    sampled = _behaviour(method, handle, sampled=True)
+    quick = _unsampled(method, handle)
     kind = _KINDS[method.client_streaming, method.server_streaming]
 
     @cache
-    def traced() -> Any:
-        return _instrumented(method, kind, sampled)
+    def spanned() -> Any:
+        return _sampled(method, handle, kind)
 
     def choose(raw: Any, call: grpc.ServicerContext) -> Any:
-        return (traced() if _is_sampled(call, parts.sampling) else plain)(raw, call)
+        metadata = _metadata(call)
+        header = _header(metadata)
+        # Without one nobody upstream has decided: this is where the trace begins.
+        if traceparent.is_sampled(header) if header else traceparent.chosen(parts.sampling):
+            return spanned()(raw, call)
+        return quick(raw, call, metadata, header or _begin())
 
     make = getattr(grpc, f"{kind}_rpc_method_handler")
     made: grpc.RpcMethodHandler[Any, Any] = make(
@@ -63,64 +73,113 @@ def _handler(method: Method, handler: Any, parts: Parts) -> grpc.RpcMethodHandle
     return made
 
 
-def _behaviour(method: Method, handle: Handle, *, sampled: bool) -> Any:
-    def unary(raw: Any, call: grpc.ServicerContext) -> Any:
-        try:
-            return handle(_incoming(method, raw, call, sampled))
-        except Exception as error:  # noqa: BLE001 - this is where every failure gets its reason
-            abort(error, call)
+def _unsampled(method: Method, handle: Handle) -> Any:
+    """What answers calls that carry a context and no span, but may leave one."""
+    slow = method.deadline * meaning.SLOW_SHARE
 
-    def stream(raw: Any, call: grpc.ServicerContext) -> Iterator[Any]:
+    def unary(
+        raw: Any, call: grpc.ServicerContext, metadata: Mapping[str, Any], header: str
+    ) -> Any:
+        began = time.monotonic()
+        work = _work(method, call, header, began)
+        incoming = Incoming(raw=raw, context=call, metadata=metadata, work=work)
         try:
-            yield from handle(_incoming(method, raw, call, sampled))
+            response = handle(incoming)
+        except Exception as error:  # noqa: BLE001 - this is where every failure gets its reason
+            leave(method, incoming, began, error, slow=False)
+            abort(error, call)
+        if work.span_id or time.monotonic() - began > slow:
+            leave(method, incoming, began, None, slow=True)
+        return response
+
+    def stream(
+        raw: Any, call: grpc.ServicerContext, metadata: Mapping[str, Any], header: str
+    ) -> Iterator[Any]:
+        began = time.monotonic()
+        work = _work(method, call, header, began)
+        incoming = Incoming(raw=raw, context=call, metadata=metadata, work=work)
+        try:
+            yield from handle(incoming)
         except Exception as error:  # noqa: BLE001 - as above
+            leave(method, incoming, began, error, slow=False)
             abort(error, call)
 
     return stream if method.server_streaming else unary
 
 
-def _incoming(method: Method, raw: Any, call: grpc.ServicerContext, sampled: bool) -> Incoming:
-    metadata = _metadata(call)
+def _sampled(method: Method, handle: Handle, kind: str) -> Any:
+    """What answers calls that have a span."""
+
+    def begin(raw: Any, call: grpc.ServicerContext) -> tuple[Incoming, trace.Span]:
+        span = trace.get_current_span()
+        header = traceparent.of(span.get_span_context(), sampled=True)
+        work = _work(method, call, header, time.monotonic())
+        work.sampled = True
+        return Incoming(raw=raw, context=call, metadata=_metadata(call), work=work), span
+
+    def inside(raw: Any, call: grpc.ServicerContext) -> Any:
+        incoming, span = begin(raw, call)
+        try:
+            response = handle(incoming)
+        except Exception as error:  # noqa: BLE001 - raised again outside the span
+            finish(span, incoming, error)
+            return Failed(error)
+        finish(span, incoming, None)
+        return response
+
+    def inside_stream(raw: Any, call: grpc.ServicerContext) -> Iterator[Any]:
+        incoming, span = begin(raw, call)
+        try:
+            yield from handle(incoming)
+        except GeneratorExit as gone:
+            finish(span, incoming, gone)
+            raise
+        except Exception as error:  # noqa: BLE001 - raised again outside the span
+            finish(span, incoming, error)
+            yield Failed(error)
+        else:
+            finish(span, incoming, None)
+
+    within = instrumented(method, kind, inside_stream if method.server_streaming else inside)
+
+    def unary(raw: Any, call: grpc.ServicerContext) -> Any:
+        answer = within(raw, call)
+        if isinstance(answer, Failed):
+            abort(answer.error, call)
+        return answer
+
+    def stream(raw: Any, call: grpc.ServicerContext) -> Iterator[Any]:
+        try:
+            yield from unspan(within(raw, call))
+        except Exception as error:  # noqa: BLE001 - this is where every failure gets its reason
+            abort(error, call)
+
+    return stream if method.server_streaming else unary
+
+
+def _work(method: Method, call: grpc.ServicerContext, header: str, began: float) -> Inbound:
     left = call.time_remaining()
-    longest = method.deadline if left is None else min(method.deadline, left)
-    work = Inbound(
+    return Inbound(
         name=method.path,
         calls=method.calls,
-        deadline=time.monotonic() + longest,
+        deadline=began + (method.deadline if left is None else min(method.deadline, left)),
         method=method,
-        traceparent=_current() if sampled else metadata.get(TRACEPARENT) or context(0.0)[1],
-        sampled=sampled,
+        traceparent=header,
         is_active=call.is_active,
     )
-    return Incoming(raw=raw, context=call, metadata=metadata, work=work)
 
 
 def _metadata(call: grpc.ServicerContext) -> Mapping[str, Any]:
     return dict(call.invocation_metadata() or ())
 
 
-def _is_sampled(call: grpc.ServicerContext, sampling: float) -> bool:
-    for key, value in call.invocation_metadata() or ():
-        if key == TRACEPARENT:
-            return parse(str(value))[1]
-    # Nobody upstream decided: this is where the trace begins.
-    return context(sampling)[0]
+def _header(metadata: Mapping[str, Any]) -> str:
+    header = metadata.get(TRACEPARENT)
+    return header if traceparent.is_valid(header) else ""
 
 
-def _current() -> str:
-    span = trace.get_current_span().get_span_context()
-    return f"00-{span.trace_id:032x}-{span.span_id:016x}-01"
-
-
-def _instrumented(method: Method, kind: str, sampled: Any) -> Any:
-    # Imported for the first sampled call: a process that never samples never pays for it.
-    from opentelemetry.instrumentation import grpc as instrumentation
-
-    make: Any = instrumentation.server_interceptor
-    handler = getattr(grpc, f"{kind}_rpc_method_handler")(sampled)
-    details = SimpleNamespace(method=method.wire_path)
-    wrapped = make().intercept_service(lambda _: handler, details)
-    return getattr(wrapped, kind)
+def _begin() -> str:
+    return f"{traceparent.new_head()}{traceparent.new_span_id():016x}-00"
 
 
 _KINDS = {

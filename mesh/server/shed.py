@@ -7,9 +7,11 @@ from random import uniform
 from typing import Any
 
 from mesh import meaning
-from mesh.server.admission import Pace
+from mesh.server.admission import Pace, Waiter
 from mesh.server.faults import Overload
 from mesh.server.incoming import Handle, Incoming, Parts
+from mesh.server.traced import tell_queued
+from plexus.client.spans import note
 from plexus.contract import Method
 
 
@@ -30,11 +32,18 @@ def shed(method: Method, parts: Parts, proceed: Handle) -> Handle:
         place = arrive(pace, incoming.work.remaining())
         if place is True:
             return
-        if place is False or not ((place.wait() and place.admitted) or admission.give_up(place)):
+        if place is False or not wait(incoming, place):
+            note("plexus.admission.shed")
             raise _overload()
         if not incoming.context.is_active():
             admission.leave_unmeasured(pace)
             raise _overload()
+
+    def wait(incoming: Incoming, place: Waiter) -> bool:
+        began = clock()
+        admitted = (place.wait() and place.admitted) or admission.give_up(place)
+        tell_queued(incoming.work, clock() - began)
+        return bool(admitted)
 
     def handle(incoming: Incoming) -> Any:
         enter(incoming)

@@ -118,7 +118,11 @@ def test_work_that_is_repeated_names_its_writes_the_same() -> None:
 def test_an_unsampled_trace_is_carried_on_in_one_header() -> None:
     with remote(empty) as server, server.channel() as opened, working(work(1)):
         records_of(opened).GetPatient(PATIENT)
-    assert server.metadata[0]["traceparent"] == f"00-{'a' * 32}-{'b' * 16}-00"
+        records_of(opened).GetPatient(PATIENT)
+    told = [metadata["traceparent"].split("-") for metadata in server.metadata]
+    assert [(trace_id, flags) for _, trace_id, _, flags in told] == [("a" * 32, "00")] * 2
+    # Each call is a span that could be made, and its callee is told which.
+    assert len({span_id for _, _, span_id, _ in told}) == 2
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import pybreaker
 
 from plexus.client.inbound import inbound
 from plexus.client.outgoing import Outgoing, Parts, Send
+from plexus.client.spans import DEPENDENCY, note
 from plexus.contract import Method, Need
 from plexus.errors import Fault, PlexusError, from_fault
 from plexus.type.v1.errors_pb2 import PlatformError
@@ -74,14 +75,17 @@ class Breaker:
         if time.monotonic() < self._probe_at or not self._probe.acquire(blocking=False):
             return False
         self._probes += 1
+        self._note("probed")
         return True
 
     def settle(self, failure: PlexusError | None) -> None:
         """Report how the probe went."""
         if failure is None or _is_health(failure):
             self._machine.close()
+            self._note("closed")
         elif failure.status in SICKNESS:
             self._open(failure)
+            self._note("opened")
         self._probe.release()
 
     def succeeded(self) -> None:
@@ -118,6 +122,7 @@ class Breaker:
     def refusal(self) -> PlexusError:
         """What a caller gets at once while the breaker is open."""
         self._refusals += 1
+        self._note("refused")
         return from_fault(
             Fault(
                 PlatformError,
@@ -131,6 +136,9 @@ class Breaker:
         self._probe_at = time.monotonic() + self._seconds
         self._machine.open()
 
+    def _note(self, what: str) -> None:
+        note(f"plexus.breaker.{what}", {DEPENDENCY: self.method})
+
     def _tell(self, failure: PlexusError | None) -> None:
         was_closed = self.is_closed
         try:
@@ -138,6 +146,7 @@ class Breaker:
         except (PlexusError, pybreaker.CircuitBreakerError):
             if was_closed and not self.is_closed:
                 self._openings += 1
+                self._note("opened")
                 self._probe_at = time.monotonic() + self._seconds
 
 

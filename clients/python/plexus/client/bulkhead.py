@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from plexus.client.outgoing import Outgoing, Parts, Send
+from plexus.client.spans import DEPENDENCY, note
 from plexus.contract import Method
 from plexus.errors import Fault, from_fault
 from plexus.type.v1.errors_pb2 import PlatformError
@@ -26,6 +27,7 @@ def bulkhead(method: Method, parts: Parts, proceed: Send) -> Send:
             or places.acquire(timeout=(out.timeout or 0.0) * _PATIENCE)
         ):
             counts.no_place += 1
+            note("plexus.bulkhead.refused", {DEPENDENCY: method.path})
             raise from_fault(
                 Fault(
                     PlatformError,

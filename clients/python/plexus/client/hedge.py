@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import grpc
 
+from plexus.client.attempts import Attempt, tell_first
 from plexus.client.counts import Counts
 from plexus.client.outgoing import Outgoing, Send
 from plexus.client.tuning import Tuning
@@ -152,11 +153,12 @@ class Hedging:
             response = _take(race.first)
         except grpc.RpcError as error:
             self._armed.pop(id(race), None)
-            return self._rescued(race, error)
+            return self._rescued(race, error, started)
         self._armed.pop(id(race), None)
         patience.learn(time.monotonic() - started)
-        if race.rivals:
+        if race.launched:
             self._call_off(race)
+            tell_first(out, started, None, won=True)
         return response
 
     def _arm(self, race: Race) -> None:
@@ -198,7 +200,7 @@ class Hedging:
             race.running += 1
         race.due = now + race.patience.delay
         if self._rivals is not None and not self._closed:
-            self._rivals.submit(self._rival, race)
+            self._rivals.submit(self._rival, race, race.launched + 1)
 
     def _deny(self, race: Race) -> None:
         # It is looked at again and again, and counts once.
@@ -206,29 +208,32 @@ class Hedging:
             race.denied = True
             race.patience.counts.over_budget += 1
 
-    def _rival(self, race: Race) -> None:
-        response = refusal = None
+    def _rival(self, race: Race, number: int) -> None:
+        response = refusal = failure = None
+        told = Attempt(race.out, number)
         try:
             attempt = race.begin(
-                race.out.request, timeout=max(0.0, race.remaining()), metadata=race.out.metadata
+                race.out.request, timeout=max(0.0, race.remaining()), metadata=told.metadata
             )
             with self._settled:
                 race.rivals.append(attempt)
             response = _take(attempt)
         except grpc.RpcError as error:
             # A rival without an answer is nobody's failure: the first attempt tells.
-            refusal = error if _is_answer(error) else None
+            failure, refusal = error, error if _is_answer(error) else None
         finally:
             with self._settled:
                 race.running -= 1
-                wins = not race.is_answered() and (response, refusal) != (None, None)
+                answered = (response, refusal) != (None, None)
+                wins = answered and not race.is_answered()
                 if wins:
                     race.response, race.refusal = response, refusal
                 self._settled.notify_all()
+            told.end(failure, answered=answered, won=wins)
         if wins:
             race.first.cancel()
 
-    def _rescued(self, race: Race, error: grpc.RpcError) -> Any:
+    def _rescued(self, race: Race, error: grpc.RpcError, started: float) -> Any:
         """The answer of a rival, when the first attempt had none; else *error*."""
         with self._settled:
             if not _is_answer(error):
@@ -238,6 +243,8 @@ class Hedging:
                 )
             response, refusal = race.response, race.refusal
         self._call_off(race)
+        if race.launched:
+            tell_first(race.out, started, error, won=_is_answer(error))
         if refusal is not None:
             raise refusal
         if response is None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from plexus.client.traceparent import new_span_id
 from plexus.contract import Call, Method
 from plexus.errors import Fault
 from plexus.type.v1 import degradation_pb2
@@ -22,7 +23,9 @@ class Inbound:
     """One piece of work. *deadline* is on the monotonic clock; *calls* are those its contract declares.
 
     *caller* is the workload or token subject that asked for it; empty for a background task.
-    *is_active* tells whether that caller still waits. *waited* is the time spent in calls so far.
+    *is_active* tells whether that caller still waits. *waited* is the time spent in calls so far,
+    *queued* the time before it was begun. *traceparent* names the trace it is part of; when that is
+    not *sampled*, *span_id* is the id its span will have, 0 as long as there is no need of one.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Inbound:
     sampled: bool = False
     is_active: Callable[[], bool] | None = None
     waited: float = 0.0
+    queued: float = 0.0
+    span_id: int = 0
     degradations: list[degradation_pb2.Degradation] = field(default_factory=list)
     _writes: int = 0
 
@@ -45,6 +50,11 @@ class Inbound:
     def is_over(self) -> bool:
         """Whether nobody waits for the outcome any more: the time is up, or the caller has gone."""
         return self.remaining() <= 0 or not (self.is_active is None or self.is_active())
+
+    def own_span(self) -> int:
+        """The id of this work's own span, which is to be made when the work is over."""
+        self.span_id = self.span_id or new_span_id()
+        return self.span_id
 
     def next_request_id(self, callee: str) -> str:
         """The id for the next write this work makes: the same again when the work is repeated."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from plexus.client.inbound import Inbound, inbound
+from plexus.client.spans import DEPENDENCY, REASON, note
 from plexus.contract import Call, ContractError, Need
 from plexus.errors import (
     DeadlineExceeded,
@@ -42,6 +43,10 @@ def optional(
     try:
         return call(request)
     except (Unavailable, Overloaded, DeadlineExceeded, Internal) as failure:
+        note(
+            "plexus.degraded",
+            {DEPENDENCY: stated.method, "plexus.effect": stated.effect, REASON: failure.reason},
+        )
         # Background work answers nobody: it makes up for what failed when its turn comes again.
         if work is not None and work.method is not None:
             work.degradations.append(_degradation(stated, failure, as_of))

@@ -16,13 +16,15 @@ from plexus.contract import Method
 class Outgoing:
     """One call. *request* is a message, or an iterator of messages; *timeout* is in seconds.
 
-    *call* is gRPC's own object of a stream that was begun, to cancel it by.
+    *call* is gRPC's own object of a stream that was begun, to cancel it by. *span* is the span of a
+    call that is sampled.
     """
 
     request: Any
     timeout: float | None = None
     metadata: list[tuple[str, str | bytes]] = field(default_factory=list)
     call: Any = None
+    span: Any = None
 
 
 Send = Callable[[Outgoing], Any]

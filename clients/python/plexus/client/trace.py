@@ -1,22 +1,28 @@
 """Carries the trace on. A sampled call is a span, made by OpenTelemetry's own gRPC instrumentation.
 
-An unsampled call costs one header and no span.
+An unsampled call costs one header and no span, unless it fails or is slow: see `afterwards`.
 """
 
 from __future__ import annotations
 
-import random
+import contextvars
+import time
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import grpc
 from opentelemetry import trace as otel
 
-from plexus.client.inbound import inbound
+from plexus.client import afterwards, traceparent
+from plexus.client.inbound import Inbound, inbound
 from plexus.client.outgoing import Outgoing, Parts, Send
+from plexus.client.spans import STATUS_CODE, explain, reasons
+from plexus.client.traceparent import HEAD, TRACEPARENT
 from plexus.contract import Method
+from plexus.errors import PlexusError, from_rpc
 
-TRACEPARENT = "traceparent"
-_random = random.SystemRandom()
+_END: Final = object()
 
 
 class _CallInfo(NamedTuple):
@@ -28,45 +34,167 @@ class _CallInfo(NamedTuple):
     timeout: float | None
 
 
+class _Failed(NamedTuple):
+    """Takes an error past the instrumentation, which would write down its text and its stack."""
+
+    error: Exception
+
+
 def trace(method: Method, parts: Parts, proceed: Send) -> Send:
     """Send `traceparent`; for a sampled call let the instrumentation make the span and send it."""
+    sampling = parts.tuning.sampling
+    slow = method.deadline * parts.tuning.slow_share
+    spanned = (_stream_spanned if method.server_streaming else _spanned)(method, proceed)
+    leave = _leaving(method)
 
     def send(out: Outgoing) -> Any:
-        sampled, parent = context(parts.tuning.sampling)
-        if not sampled:
-            out.metadata.append((TRACEPARENT, parent))
+        work = inbound()
+        if work is not None and work.traceparent:
+            if work.sampled:
+                return spanned(out)
+            head = work.traceparent[:HEAD]
+        else:
+            begun = _begin(sampling)
+            if begun is None:
+                return spanned(out)
+            head = begun
+        if not head:
             return proceed(out)
-
-        def invoke(request: Any, metadata: Any) -> Any:
-            out.request = request
-            out.metadata = list(metadata)
-            return proceed(out)
-
-        info = _CallInfo(
-            method.wire_path, method.client_streaming, method.server_streaming, out.timeout
-        )
-        intercept = (
-            _interceptor().intercept_stream
-            if method.server_streaming
-            else _interceptor().intercept_unary
-        )
-        return intercept(out.request, tuple(out.metadata), info, invoke)
+        span_id = traceparent.new_span_id()
+        out.metadata.append((TRACEPARENT, f"{head}{span_id:016x}-00"))
+        began = time.monotonic()
+        try:
+            response = proceed(out)
+        except PlexusError as error:
+            if error.status.name in afterwards.FAILURES:
+                leave(work, head, span_id, began, error)
+            raise
+        if method.server_streaming:
+            return _watched(response, lambda error: leave(work, head, span_id, began, error))
+        if time.monotonic() - began > slow:
+            leave(work, head, span_id, began, None)
+        return response
 
     return send
 
 
-def context(sampling: float) -> tuple[bool, str]:
-    """Whether the call about to be made is sampled, and the `traceparent` to send when it is not."""
-    work = inbound()
-    if work is not None and work.traceparent:
-        return work.sampled, work.traceparent
+def _begin(sampling: float | None) -> str | None:
+    """The head of the trace that a call is part of which is part of no work here.
+
+    None when it is sampled; empty when that is left to who answers.
+    """
     current = otel.get_current_span().get_span_context()
     if current.is_valid:
-        sampled = bool(current.trace_flags & otel.TraceFlags.SAMPLED)
-        return sampled, f"00-{current.trace_id:032x}-{current.span_id:016x}-00"
-    if sampling and random.random() < sampling:  # noqa: S311 - a share, not a secret
-        return True, ""
-    return False, f"00-{_random.getrandbits(128):032x}-{_random.getrandbits(64):016x}-00"
+        if current.trace_flags & otel.TraceFlags.SAMPLED:
+            return None
+        return traceparent.of(current, sampled=False)[:HEAD]
+    if sampling is None:
+        return ""
+    return None if traceparent.chosen(sampling) else traceparent.new_head()
+
+
+Leave = Callable[[Inbound | None, str, int, float, PlexusError | None], None]
+
+
+def _leaving(method: Method) -> Leave:
+    def leave(
+        work: Inbound | None, head: str, span_id: int, began: float, error: PlexusError | None
+    ) -> None:
+        if not afterwards.are_kept():
+            return
+        is_part = work is not None and work.traceparent
+        afterwards.leave(
+            afterwards.Late(
+                name=method.wire_path,
+                is_server=False,
+                trace_id=int(head[3:-1], 16),
+                span_id=span_id,
+                parent=work.own_span() if work is not None and is_part else 0,
+                seconds=time.monotonic() - began,
+                attributes={
+                    **afterwards.attributes_of(method.wire_path),
+                    **(reasons(error) if error else {}),
+                },
+                failure=error.reason if error else "",
+            )
+        )
+
+    return leave
+
+
+def _watched(responses: Iterator[Any], leave: Callable[[PlexusError], None]) -> Iterator[Any]:
+    try:
+        yield from responses
+    except grpc.RpcError as failure:
+        error = from_rpc(failure)
+        if error.status.name in afterwards.FAILURES:
+            leave(error)
+        raise error from None
+
+
+def _spanned(method: Method, proceed: Send) -> Send:
+    """What makes sampled calls that answer once."""
+
+    def send(out: Outgoing) -> Any:
+        def invoke(request: Any, metadata: Any) -> Any:
+            out.request = request
+            out.metadata = list(metadata)
+            span = otel.get_current_span()
+            out.span = span if span.is_recording() else None
+            try:
+                return proceed(out)
+            except Exception as error:  # noqa: BLE001 - raised again outside the span
+                explain(span, error)
+                return _Failed(error)
+
+        info = _CallInfo(method.wire_path, method.client_streaming, False, out.timeout)
+        answer = _interceptor().intercept_unary(out.request, tuple(out.metadata), info, invoke)
+        if isinstance(answer, _Failed):
+            raise answer.error
+        return answer
+
+    return send
+
+
+def _stream_spanned(method: Method, proceed: Send) -> Send:
+    """What makes sampled calls that answer with a stream."""
+
+    def send(out: Outgoing) -> Any:
+        def invoke(request: Any, metadata: Any) -> Iterator[Any]:
+            out.request = request
+            out.metadata = list(metadata)
+            span = otel.get_current_span()
+            try:
+                yield from proceed(out)
+            except GeneratorExit:
+                # Its reader has had enough.
+                span.set_attribute(STATUS_CODE, grpc.StatusCode.CANCELLED.value[0])
+                raise
+            except Exception as failure:  # noqa: BLE001 - raised again outside the span
+                error = from_rpc(failure) if isinstance(failure, grpc.RpcError) else failure
+                explain(span, error)
+                yield _Failed(error)
+
+        # So the instrumentation puts its span around the responses, also of streams both ways.
+        info = _CallInfo(method.wire_path, False, True, out.timeout)
+        return _apart(
+            _interceptor().intercept_stream(out.request, tuple(out.metadata), info, invoke)
+        )
+
+    return send
+
+
+def _apart(responses: Any) -> Iterator[Any]:
+    """Read *responses* in a context of their own: what is done between two of them is not part of
+    their span. However reading ends, the span ends."""
+    context = contextvars.copy_context()
+    try:
+        while (response := context.run(next, responses, _END)) is not _END:
+            if isinstance(response, _Failed):
+                raise response.error
+            yield response
+    finally:
+        context.run(responses.close)
 
 
 @cache

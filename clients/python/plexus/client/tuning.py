@@ -12,7 +12,8 @@ class Tuning:
     *attempts* counts the first one, for channels whose target is not an xDS name; in the mesh the
     route says it. *breaker_failures* in a row open a breaker for *breaker_seconds*. An optional call
     gets at most *optional_share* of the time its caller has left. *sampling* is the share of
-    traces begun here that are recorded, 0 to 1.
+    traces begun here that are recorded, 0 to 1; None leaves it to the service that is called. A call
+    that takes more than *slow_share* of its deadline leaves a span even when it is not recorded.
 
     A repeatable call that takes longer than such calls usually do, and longer than *hedge_floor*
     seconds, is sent again, up to *hedge_rivals* times. Over time at most *hedge_budget* of the calls
@@ -27,7 +28,8 @@ class Tuning:
     breaker_failures: int = 5
     breaker_seconds: float = 1.0
     optional_share: float = 0.8
-    sampling: float = 0.01
+    sampling: float | None = 0.01
+    slow_share: float = 0.5
     hedge_floor: float = 0.02
     hedge_rivals: int = 2
     hedge_budget: float = 0.05

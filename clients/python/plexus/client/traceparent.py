@@ -1,0 +1,66 @@
+"""Which trace a call is part of, in one header: `00-<trace id>-<span id>-<flags>`.
+
+The format is W3C Trace Context, https://www.w3.org/TR/trace-context/: hexadecimal digits, 32 and 16 of
+them, and two whose last bit says that the trace is recorded.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from typing import Final, TypeGuard
+
+from opentelemetry import trace as otel
+
+TRACEPARENT: Final = "traceparent"
+HEAD: Final = len("00-") + 32 + len("-")
+"""What all calls of a trace have in common: `header[:HEAD]`."""
+
+_LENGTH: Final = HEAD + 16 + len("-00")
+_SHAPE: Final = re.compile(
+    "(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+).fullmatch
+_ODD: Final = frozenset("13579bdf")
+
+# Ids need to be unlike each other, not unforeseeable.
+_bits = random.getrandbits
+
+
+def is_valid(header: object) -> TypeGuard[str]:
+    """Whether a header is one of these; others are as good as none."""
+    return isinstance(header, str) and _SHAPE(header) is not None
+
+
+def is_sampled(header: str) -> bool:
+    """Whether a valid header says that the trace is recorded."""
+    return header[_LENGTH - 1] in _ODD
+
+
+def trace_id_of(header: str) -> str:
+    """The trace id in a valid header."""
+    return header[3 : HEAD - 1]
+
+
+def span_id_of(header: str) -> int:
+    """The span id in a valid header."""
+    return int(header[HEAD : HEAD + 16], 16)
+
+
+def new_span_id() -> int:
+    """An id for a span that may never be made."""
+    return _bits(64) or 1
+
+
+def new_head() -> str:
+    """The head of a trace that begins here."""
+    return f"00-{_bits(128) or 1:032x}-"
+
+
+def chosen(sampling: float) -> bool:
+    """Whether a trace that begins here is recorded: a share of *sampling* is."""
+    return sampling > 0 and random.random() < sampling  # noqa: S311 - a share, not a secret
+
+
+def of(span: otel.SpanContext, *, sampled: bool) -> str:
+    """The header of what is part of *span*."""
+    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(sampled):02d}"
