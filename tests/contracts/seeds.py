@@ -17,6 +17,9 @@ from plexus.contract import Contract, read
 from tools.contracts import protoc
 
 OPERATIONAL = "[(plexus.policy.v1.data_class) = DATA_CLASS_OPERATIONAL]"
+PATIENT = (
+    "[(plexus.policy.v1.data_class) = DATA_CLASS_OPERATIONAL, (plexus.policy.v1.patient) = true]"
+)
 READS = "option idempotency_level = NO_SIDE_EFFECTS;"
 IDEMPOTENT = "option idempotency_level = IDEMPOTENT;"
 ONCE = ""
@@ -31,7 +34,7 @@ import "plexus/type/v1/degradation.proto";
 
 MESSAGES = f"""
 message Ask {{ string request_id = 1 {OPERATIONAL}; }}
-message Told {{ repeated plexus.type.v1.Degradation degradations = 1; }}
+message Told {{ repeated plexus.type.v1.Degradation degradations = 1; string who = 2 {PATIENT}; }}
 message Nothing {{}}
 """
 
