@@ -22,12 +22,17 @@ def configure(service: str, replica: str, otlp: str) -> None:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+    from observability.scrubbing import Scrubbing
+
     resource = Resource.create({"service.name": service, "service.instance.id": replica})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     exporter = OTLPSpanExporter(endpoint=otlp, insecure=True, timeout=2)
     provider.add_span_processor(
         BatchSpanProcessor(
-            exporter, max_queue_size=4096, schedule_delay_millis=200, export_timeout_millis=2000
+            Scrubbing(exporter),
+            max_queue_size=4096,
+            schedule_delay_millis=200,
+            export_timeout_millis=2000,
         )
     )
     trace.set_tracer_provider(provider)

@@ -14,6 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from observability.redaction import REDACTED, redact, written
 from plexus.billing.v1 import billing_service_pb2 as billing
+from plexus.billing.v1.payment_pb2 import PAYER_PATIENT
 from plexus.contract import data_class, load
 from plexus.contract.fields import DataClass
 from plexus.records.v1 import records_service_pb2 as records
@@ -73,7 +74,7 @@ def test_ids_and_counts_are_told_and_the_rest_is_named() -> None:
         "page_size": 7,
     }
     payment = billing.RecordPaymentRequest(
-        claim_id="clm_00000000", amount=Money(currency="USD", minor_units=5), payer="PAYER_PATIENT"
+        claim_id="clm_00000000", amount=Money(currency="USD", minor_units=5), payer=PAYER_PATIENT
     )
     assert redact(payment) == {
         "claim_id": "clm_00000000",
