@@ -20,8 +20,7 @@ from mesh.server.faults import fault_of, outcome_of
 from mesh.server.incoming import Handle, Incoming, Parts
 from observability.logs import cause
 from observability.redaction import redact
-from observability.tracing import parse
-from plexus.client import Inbound
+from plexus.client import Inbound, traceparent
 from plexus.contract import Method
 from plexus.errors import Fault
 
@@ -128,6 +127,8 @@ def _told(method: Method, incoming: Incoming, outcome: str, took: float) -> dict
         "outcome": outcome,
         "duration_ms": round(took * 1000, 2),
     }
+    if work.queued:
+        told["queued_ms"] = round(work.queued * 1000, 2)
     if work.degradations:
         told["degraded"] = [each.dependency for each in work.degradations]
     return told
@@ -153,5 +154,6 @@ def _asked(incoming: Incoming) -> dict[str, Any]:
 
 
 def trace_id_of(work: Inbound) -> str:
-    """The trace that *work* is part of."""
-    return parse(work.traceparent)[0]
+    """The trace that *work* is part of; empty when its caller sent what is no trace context."""
+    header = work.traceparent
+    return traceparent.trace_id_of(header) if traceparent.is_valid(header) else ""
