@@ -6,6 +6,7 @@ Nothing but the standard library, because peers run it in environments of their 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -111,8 +112,27 @@ def quantile(ordered: list[float], share: float) -> float:
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0
 
 
-def obey(answer: Callable[[Mapping[str, Any]], object]) -> None:
-    """Say `{}` when ready, then answer each line of standard input, JSON for JSON, until it ends."""
-    print("{}", flush=True)
-    for line in sys.stdin:
-        print(json.dumps(answer(json.loads(line))), flush=True)
+def answering(
+    call_of: Callable[[Mapping[str, Any]], Call], around: Around = nullcontext
+) -> Callable[[Mapping[str, Any]], object]:
+    """Answers commands by calling what *call_of* makes of them: `callers` or `rate`, and `seconds`."""
+
+    def answer(command: Mapping[str, Any]) -> object:
+        call, seconds = call_of(command), command["seconds"]
+        if "rate" in command:
+            return open_loop(call, command["rate"], seconds, around)
+        return closed_loop(call, command["callers"], seconds, around)
+
+    return answer
+
+
+def obey(answer: Callable[[Mapping[str, Any]], object], ready: object = None) -> None:
+    """Tell *ready*, then answer each line of standard input, JSON for JSON, until it ends.
+
+    Answers go to the descriptor that `BENCH_ANSWERS` names: standard output is for whatever else the
+    process has to say.
+    """
+    with os.fdopen(int(os.environ["BENCH_ANSWERS"]), "w") as answers:
+        print(json.dumps(ready), file=answers, flush=True)
+        for line in sys.stdin:
+            print(json.dumps(answer(json.loads(line))), file=answers, flush=True)

@@ -80,7 +80,8 @@ def cpu_seconds(pid: int) -> float:
 class Child:
     """A process that obeys `load.obey`: a line of JSON in, a line of JSON out.
 
-    What it writes to standard error is shown. `close` ends it, whatever it does.
+    *ready* is the first thing it says. What it prints is kept in build/bench/logs. `close` ends it,
+    whatever it does.
     """
 
     def __init__(
@@ -90,20 +91,24 @@ class Child:
         environ: Mapping[str, str] | None = None,
         python: str = sys.executable,
     ) -> None:
-        self.name = name
-        self._process = subprocess.Popen(
-            [python, *arguments],
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "clients/python"))),
-                **(environ or {}),
-            },
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.ready = self._hear()
+        self._name = name
+        self._log = RESULTS / "logs" / f"{name}.log"
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        answers, theirs = os.pipe()
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [python, *arguments],
+                env={**environment(), **(environ or {}), "BENCH_ANSWERS": str(theirs)},
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                text=True,
+                pass_fds=(theirs,),
+            )
+        os.close(theirs)
+        self._answers = os.fdopen(answers)
+        self.ready = self.hear()
 
     @property
     def pid(self) -> int:
@@ -113,7 +118,7 @@ class Child:
     def ask(self, **command: object) -> Any:
         """Its answer to *command*; ChildProcessError when it has ended."""
         self.tell(**command)
-        return self._hear()
+        return self.hear()
 
     def tell(self, **command: object) -> None:
         """Give a command; `hear` gets the answer."""
@@ -122,8 +127,13 @@ class Child:
         stdin.flush()
 
     def hear(self) -> Any:
-        """The answer to what it was told."""
-        return self._hear()
+        """What it says next; ChildProcessError when it has ended."""
+        line = self._answers.readline()
+        if not line:
+            code = self._process.wait()
+            said = self._log.read_text(encoding="utf-8", errors="replace")[-2000:]
+            raise ChildProcessError(f"{self._name} ended with {code}:\n{said}")
+        return json.loads(line)
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -138,13 +148,13 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        cast("IO[str]", self._process.stdout).close()
+        self._answers.close()
 
-    def _hear(self) -> Any:
-        line = cast("IO[str]", self._process.stdout).readline()
-        if not line:
-            raise ChildProcessError(f"{self.name} ended with {self._process.wait()}")
-        return json.loads(line)
+
+def environment() -> dict[str, str]:
+    """What a process needs to find the packages of this tree."""
+    path = os.pathsep.join((str(ROOT), str(ROOT / "clients/python")))
+    return {**os.environ, "PYTHONPATH": path}
 
 
 def timed(meter: Meter, child: Child, **command: object) -> Sample:
