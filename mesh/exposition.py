@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import REGISTRY
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from mesh.clock import now
 from mesh.identity.files import make_private_folder, write_whole
@@ -26,10 +26,14 @@ _log = logging.getLogger(__name__)
 class Exposition:
     """The metrics of this process. It keeps its port from life to life, so that its series go on.
 
-    *service* is the workload, or what else the process is.
+    *service* is the workload, or what else the process is. Who has more to tell registers it with
+    *registry*.
     """
 
     def __init__(self, settings: Settings, service: str) -> None:
+        self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
         self._settings = settings
         self._resource = Resource(service, settings.replica, version())
         self.port = 0
@@ -37,10 +41,10 @@ class Exposition:
 
     def start(self, *collect: Collect) -> None:
         """Begin to answer; *collect* gives what is to be told besides what every process tells."""
-        register(self._target, *collect)
+        register(self._target, *collect, registry=self.registry)
         host, _, stated = self._settings.metrics.rpartition(":")
         kept = self._settings.metrics_port
-        self._endpoint = Endpoint(host, int(stated) or _last(kept))
+        self._endpoint = Endpoint(host, int(stated) or _last(kept), self.registry)
         self.port = self._endpoint.port
         try:
             make_private_folder(kept.parent)
@@ -52,7 +56,7 @@ class Exposition:
             # Imported here: only who sends pays for OTLP's messages.
             from observability.metrics.otlp import Sender
 
-            self._sender = Sender(self._settings.otlp_metrics, self._resource, REGISTRY)
+            self._sender = Sender(self._settings.otlp_metrics, self._resource, self.registry)
 
     def close(self) -> None:
         """Send the last numbers, if they are sent, and answer no more."""

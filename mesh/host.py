@@ -151,11 +151,12 @@ class Host:
         self._build = build
         self._settings = settings
         self._contract = load()
-        self._metrics = CallMetrics()
-        self._admission = Admission()
-        AdmissionMetrics(self._admission, {each: each.name.lower() for each in Criticality})
-        self._identity = WorkloadIdentity(settings)
         self._exposition = Exposition(settings, workload)
+        self._metrics = CallMetrics(self._exposition.registry)
+        self._admission = Admission()
+        ranks = {each.value: each.name.lower() for each in Criticality if each}
+        AdmissionMetrics(self._admission, ranks, self._exposition.registry)
+        self._identity = WorkloadIdentity(settings)
         self._port = 0
         self._chaos = _chaos(settings, workload) if settings.chaos else None
         self._state = replica_pb2.REPLICA_STATE_STARTING

@@ -37,7 +37,7 @@ class DiscoveryService(AggregatedDiscoveryServiceServicer):  # type: ignore[misc
                 await subscriber.wake.wait()
                 subscriber.wake.clear()
                 for kind in Kind:
-                    response = subscriber.respond(kind, self._publisher.served)
+                    response = self._publisher.respond(subscriber, kind)
                     if response is not None:
                         yield response
         finally:

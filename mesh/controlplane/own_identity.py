@@ -32,6 +32,15 @@ class OwnIdentity:
                 self._renew_time, self._certified = self._sign()
             return self._certified
 
+    def validity(self) -> tuple[datetime, datetime]:
+        """From when to when the certificate that is shown is valid."""
+        self.current()
+        with self._lock:
+            renew_time = self._renew_time
+        whole = timedelta(seconds=self._lifetime)
+        begins = renew_time - whole * meaning.RENEW_AT
+        return begins, begins + whole
+
     def channel_credentials(self) -> grpc.ChannelCredentials:
         """Mutual TLS as the control plane."""
         shown = self.current()

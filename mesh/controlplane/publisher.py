@@ -83,6 +83,15 @@ class Subscriber:
         )
 
 
+@dataclass(slots=True)
+class Tally:
+    """What became of the responses of one type since the start."""
+
+    sent: int = 0
+    accepted: int = 0
+    refused: int = 0
+
+
 class Publisher:
     """Holds the snapshot that is served and everyone it is served to."""
 
@@ -94,6 +103,7 @@ class Publisher:
         self._subscribers: set[Subscriber] = set()
         self._nacks: deque[Nack] = deque(maxlen=meaning.NACKS_KEPT)
         self._acknowledged = asyncio.Condition()
+        self.tallies: dict[Kind, Tally] = {kind: Tally() for kind in Kind}
 
     @property
     def served(self) -> Snapshot:
@@ -128,8 +138,15 @@ class Publisher:
         }
         self._serve()
 
+    def respond(self, subscriber: Subscriber, kind: Kind) -> DiscoveryResponse | None:
+        """The response that brings *subscriber* to what is served; None when it has that already."""
+        response = subscriber.respond(kind, self._served)
+        self.tallies[kind].sent += response is not None
+        return response
+
     async def accept(self, subscriber: Subscriber, kind: Kind) -> None:
         """*subscriber* uses what it was sent last."""
+        self.tallies[kind].accepted += 1
         sent = subscriber.sent[kind]
         subscriber.accepted[kind] = sent.digests
         self._accepted.update({(kind, name): found for name, found in sent.resources.items()})
@@ -137,6 +154,7 @@ class Publisher:
 
     def refuse(self, subscriber: Subscriber, kind: Kind, message: str) -> None:
         """*subscriber* does not use what it was sent last: what nobody accepted is rolled back."""
+        self.tallies[kind].refused += 1
         sent = subscriber.sent[kind]
         nack = Nack(type=kind.label, version=sent.version, node=subscriber.node, message=message)
         nack.time.FromMilliseconds(round(time.time() * 1000))

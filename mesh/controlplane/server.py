@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 import grpc.aio
 from envoy.service.discovery.v3.ads_pb2_grpc import (
@@ -19,6 +20,7 @@ from mesh.chaos import orders
 from mesh.controlplane import resources, snapshot
 from mesh.controlplane.access import Access
 from mesh.controlplane.ads import DiscoveryService
+from mesh.controlplane.figures import figures, on_loop
 from mesh.controlplane.identity_service import IdentityService
 from mesh.controlplane.own_identity import OwnIdentity
 from mesh.controlplane.probe import Prober
@@ -26,11 +28,13 @@ from mesh.controlplane.publisher import Publisher
 from mesh.controlplane.registry import Registry
 from mesh.controlplane.registry_service import RegistryService
 from mesh.controlplane.state import StateFile
+from mesh.exposition import Exposition, certificate
 from mesh.identity import join
 from mesh.identity.authority import Authority
 from mesh.identity.serving import rotating_server_credentials
 from mesh.settings import Settings
-from mesh.topology import Topology
+from mesh.topology import CONTROL_PLANE, Topology
+from observability.metrics import CallMetrics
 from plexus.contract import Audience, Contract
 from plexus.mesh.v1.identity_service_pb2_grpc import add_IdentityServiceServicer_to_server
 from plexus.mesh.v1.registry_service_pb2_grpc import add_RegistryServiceServicer_to_server
@@ -76,6 +80,8 @@ class ControlPlane:
             authority, join.secret_at(settings.join_secret), lifetime, contract, topology
         )
         self._servers: list[grpc.aio.Server] = []
+        self._exposition = Exposition(settings, CONTROL_PLANE)
+        self._metrics = CallMetrics(self._exposition.registry, contract)
         self._orders = (
             orders.Orders(orders.place(settings.home, orders.CONTROL_PLANE))
             if settings.chaos
@@ -97,6 +103,7 @@ class ControlPlane:
             self._heeding = asyncio.create_task(self._heed(self._orders))
         await self._open_mesh_port()
         await self._open_identity_port()
+        await self._expose()
         _log.info(
             "ready",
             extra={
@@ -114,6 +121,7 @@ class ControlPlane:
         await self.registry.close()
         for server in self._servers:
             await server.stop(_STOP_GRACE)
+        await asyncio.to_thread(self._exposition.close)
         _log.info("stopped")
 
     def _publish(self) -> None:
@@ -133,6 +141,14 @@ class ControlPlane:
 
             derived = spoil(derived, ordered.values())
         return snapshot.build(derived)
+
+    async def _expose(self) -> None:
+        known = partial(figures, self.registry, self.publisher, self._topology)
+        await asyncio.to_thread(
+            self._exposition.start,
+            on_loop(known, asyncio.get_running_loop()),
+            partial(certificate, self._own.validity),
+        )
 
     async def _heed(self, given: orders.Orders) -> None:
         """Publish anew whenever a chaos run orders something else."""
@@ -159,7 +175,7 @@ class ControlPlane:
         await self._open(server, self._settings.identity, ask_client=False)
 
     def _server(self, open_to: frozenset[Audience]) -> grpc.aio.Server:
-        access = Access(self._contract, self._topology, open_to)
+        access = Access(self._contract, self._topology, open_to, self._metrics)
         return grpc.aio.server(interceptors=[access], options=_OPTIONS)
 
     async def _open(self, server: grpc.aio.Server, address: str, *, ask_client: bool) -> None:
