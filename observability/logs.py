@@ -12,7 +12,7 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, TextIO
@@ -20,6 +20,7 @@ from typing import Any, TextIO
 import structlog
 
 from observability import libraries
+from observability.lines import show
 from observability.redaction import written
 
 _FIRST = ("timestamp", "level", "service", "process", "event")
@@ -30,7 +31,7 @@ _log = structlog.get_logger()
 def configure(process: str, service: str = "", level: int = logging.INFO) -> None:
     """Send everything this process logs, the standard library's records too, to stdout as JSON.
 
-    Nothing that goes wrong with it, a full disk for instance, is an error of whoever logs.
+    A terminal gets lines to read instead. Nothing that goes wrong with it, a full disk for instance, is an error of whoever logs.
     """
     origin = {"process": process, "service": service or process}
     shared: list[Any] = [
@@ -39,14 +40,15 @@ def configure(process: str, service: str = "", level: int = logging.INFO) -> Non
         lambda _, __, event: {**event, **origin},
         _without_exception_text,
     ]
+    render = _as_text if sys.stdout.isatty() else _as_json
     structlog.configure(
-        processors=[*shared, _as_json],
+        processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: Lines(sys.stdout),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_Formatter(shared))
+    handler.setFormatter(_Formatter(shared, render))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     libraries.hush()
     _tell_of_the_uncaught()
@@ -85,22 +87,27 @@ class Lines:
 class _Formatter(logging.Formatter):
     """Makes of the standard library's records the same lines, by the same steps."""
 
-    def __init__(self, steps: Sequence[Any]) -> None:
+    def __init__(self, steps: Sequence[Any], render: Callable[[Any, str, Any], str]) -> None:
         super().__init__()
         self._steps = steps
+        self._render = render
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         event = {**libraries.event_of(record), "exc_info": record.exc_info}
         for step in self._steps:
             event = step(None, record.levelname.lower(), event)
-        return _as_json(None, "", event)
+        return self._render(None, "", event)
 
 
 def _as_json(_: Any, __: str, event: Any) -> str:
     # What every line has comes first: lines are read by people, too.
     first = {key: event.pop(key, "") for key in _FIRST}
     return json.dumps({**first, **event}, default=written, ensure_ascii=False)
+
+
+def _as_text(_: Any, __: str, event: Any) -> str:
+    return show({name: written(value) for name, value in event.items()})
 
 
 def _without_exception_text(_: Any, __: str, event: Any) -> Any:

@@ -1,20 +1,25 @@
-"""`plexus logs`: what processes print. Works whether or not anything runs."""
+"""`plexus logs`: what the processes of the platform write, as one. Works whether or not anything runs."""
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import sys
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mesh.command.gathering import Event, Logs, Wanted, files_of
 from mesh.command.terminal import platform
 from mesh.runtime.errors import Mistake
+from observability.lines import WRONG, service_of, show
 
 _POLL = 0.2
+_LINES = 20
 
 
 def logs(
@@ -24,63 +29,77 @@ def logs(
         typer.Argument(help="A process such as records-1, or a service.", show_default="all"),
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on as more is printed.")
+        bool, typer.Option("--follow", "-f", help="Go on as more is written, by new replicas too.")
+    ] = False,
+    trace: Annotated[
+        str | None, typer.Option("--trace", metavar="ID", help="Only the calls of one trace.")
+    ] = None,
+    service: Annotated[
+        str | None, typer.Option("--service", help="Only the replicas of one service.")
+    ] = None,
+    errors: Annotated[
+        bool, typer.Option("--errors", help="Only what went wrong: warnings and errors.")
     ] = False,
     lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, help="How many of the last lines of each.")
-    ] = 20,
+        int | None,
+        typer.Option(
+            "--lines",
+            "-n",
+            min=0,
+            help="How many of the last lines of each process.",
+            show_default=f"{_LINES}; all of a trace",
+        ),
+    ] = None,
 ) -> None:
-    """Print what the processes of the platform have printed."""
+    """Print what the processes have written, in the order of time.
+
+    A terminal gets lines to read; a pipe gets a JSON object a line.
+    """
+    if trace is not None and not re.fullmatch("[0-9a-f]{32}", trace):
+        raise Mistake(
+            f"{trace} is not a trace id",
+            "it has 32 hexadecimal digits; `plexus call --trace` prints one",
+        )
     with platform(ctx) as here:
         folder = here.home.logs
-    files = _files(folder, process)
-    label = len(files) > 1
-    for file in files:
-        for line in _last(file, lines):
-            _print(file, line, label)
-    if follow:
-        for file, line in _follow(files):
-            _print(file, line, label)
+    files = files_of(folder)
+    _check(files, folder, process)
+    _check(files, folder, service)
+    wanted = _filter(process, service, trace, errors=errors)
+    written = Logs(folder)
+    most = _LINES if lines is None and trace is None else lines
+    _print(written.look(wanted, most))
+    while follow:
+        time.sleep(_POLL)
+        _print(written.look(wanted))
 
 
-def _files(folder: Path, process: str | None) -> list[Path]:
-    found = sorted(folder.glob("*.log")) if folder.is_dir() else []
-    if not found:
+def _check(files: dict[str, Path], folder: Path, name: str | None) -> None:
+    if not files:
         raise Mistake(
             f"there are no logs in {folder}",
             "start the platform with `plexus up`, or set PLEXUS_HOME",
         )
-    if process is None:
-        return found
-    chosen = [f for f in found if f.stem == process or f.stem.rpartition("-")[0] == process]
-    if not chosen:
-        raise Mistake(
-            f"there is no log of {process}", f"there are {', '.join(f.stem for f in found)}"
+    if name is not None and not any(name in (each, service_of(each)) for each in files):
+        raise Mistake(f"there is no log of {name}", f"there are {', '.join(files)}")
+
+
+def _filter(process: str | None, service: str | None, trace: str | None, *, errors: bool) -> Wanted:
+    def wanted(event: Event) -> bool:
+        name = str(event.get("process", ""))
+        return (
+            (process is None or process in (name, service_of(name)))
+            and (service is None or service in (name, service_of(name)))
+            and (trace is None or event.get("trace_id") == trace)
+            and (not errors or event.get("level") in WRONG)
         )
-    return chosen
+
+    return wanted
 
 
-def _last(file: Path, count: int) -> Iterable[str]:
-    with file.open(encoding="utf-8", errors="replace") as opened:
-        return deque(opened, maxlen=count)
-
-
-def _follow(files: Iterable[Path]) -> Iterator[tuple[Path, str]]:
-    read = {file: file.stat().st_size for file in files}
-    while True:
-        for file, position in read.items():
-            size = file.stat().st_size
-            if size == position:
-                continue
-            with file.open(encoding="utf-8", errors="replace") as opened:
-                # A file that shrank was begun anew.
-                opened.seek(position if size > position else 0)
-                for line in opened:
-                    yield file, line
-                read[file] = opened.tell()
-        time.sleep(_POLL)
-
-
-def _print(file: Path, line: str, label: bool) -> None:
-    prefix = f"{file.stem:<16} " if label else ""
-    print(f"{prefix}{line.rstrip()}", flush=True, file=sys.stdout)
+def _print(events: Iterable[Event]) -> None:
+    readable = sys.stdout.isatty()
+    colour = readable and not os.environ.get("NO_COLOR")
+    for event in events:
+        line = show(event, colour=colour) if readable else json.dumps(event, ensure_ascii=False)
+        print(line, flush=True)

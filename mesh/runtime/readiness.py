@@ -9,6 +9,7 @@ from pathlib import Path
 from mesh.runtime.errors import NotReady, StartFailed
 from mesh.runtime.observers import NAMES
 from mesh.topology import CONTROL_PLANE
+from observability.lines import gist, parse
 from plexus.mesh.v1 import replica_pb2
 from plexus.mesh.v1.registry_service_pb2 import GetMeshStatusResponse
 from plexus.mesh.v1.runtime_service_pb2 import Process
@@ -61,4 +62,4 @@ def last_line(log: Path) -> str:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
         lines = []
-    return lines[-1][:200] if lines else "it said nothing"
+    return gist(parse(lines[-1], log.stem))[:200] if lines else "it said nothing"

@@ -110,19 +110,6 @@ def test_call_reaches_the_runtime_by_its_contract(sleepers: Sleepers) -> None:
     assert names[0] == "control-plane"
 
 
-def test_logs_are_read_with_nothing_running(tmp_path: Path) -> None:
-    (tmp_path / "logs").mkdir()
-    for name in ("records-1", "records-2", "billing-1"):
-        (tmp_path / "logs" / f"{name}.log").write_text(f"old\nlast of {name}\n")
-    result = CliRunner().invoke(
-        app, ["logs", "records", "-n", "1"], env={"PLEXUS_HOME": str(tmp_path)}
-    )
-    assert result.stdout.split("\n")[:-1] == [
-        "records-1        last of records-1",
-        "records-2        last of records-2",
-    ]
-
-
 def test_commands_of_other_packages_are_found_and_a_broken_one_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
