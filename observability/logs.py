@@ -31,7 +31,8 @@ _log = structlog.get_logger()
 def configure(process: str, service: str = "", level: int = logging.INFO) -> None:
     """Send everything this process logs, the standard library's records too, to stdout as JSON.
 
-    A terminal gets lines to read instead. Nothing that goes wrong with it, a full disk for instance, is an error of whoever logs.
+    A terminal gets lines to read instead. Nothing that goes wrong with it, a full disk for instance,
+    is an error of whoever logs.
     """
     origin = {"process": process, "service": service or process}
     shared: list[Any] = [
