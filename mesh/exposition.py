@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from observability.metrics.otlp import Sender
 
 _log = logging.getLogger(__name__)
+
+_PATIENCE: Final = 2.0
 
 
 class Exposition:
@@ -75,6 +78,15 @@ def certificate(validity: Callable[[], tuple[datetime, datetime]]) -> Iterator[A
     begins, ends = validity()
     yield definitions.CERTIFICATE_LEFT.one((ends - now()).total_seconds())
     yield definitions.CERTIFICATE_LIFE.one((ends - begins).total_seconds())
+
+
+def on_loop(read: Callable[[], Iterable[Any]], loop: asyncio.AbstractEventLoop) -> Collect:
+    """*read* as a collector that is asked from another thread: it runs where nothing else moves."""
+
+    async def told() -> list[Any]:
+        return list(read())
+
+    return lambda: asyncio.run_coroutine_threadsafe(told(), loop).result(_PATIENCE)
 
 
 def _last(kept: Path) -> int:

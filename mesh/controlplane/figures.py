@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from mesh.controlplane.publisher import Publisher
 from mesh.controlplane.registry import Registry
 from mesh.topology import Topology
-from observability.metrics import Collect, definitions
+from observability.metrics import definitions
 from plexus.mesh.v1 import replica_pb2
 
-_PATIENCE: Final = 2.0
 _STATES: Final = {
     number: name.removeprefix("REPLICA_STATE_").lower()
     for name, number in replica_pb2.ReplicaState.items()
     if number
 }
-
-
-def on_loop(read: Callable[[], Iterable[Any]], loop: asyncio.AbstractEventLoop) -> Collect:
-    """*read* as a collector that is asked from another thread: it runs where nothing else moves."""
-
-    async def told() -> list[Any]:
-        return list(read())
-
-    return lambda: asyncio.run_coroutine_threadsafe(told(), loop).result(_PATIENCE)
 
 
 def figures(registry: Registry, publisher: Publisher, topology: Topology) -> Iterator[Any]:

@@ -20,7 +20,7 @@ from mesh.chaos import orders
 from mesh.controlplane import resources, snapshot
 from mesh.controlplane.access import Access
 from mesh.controlplane.ads import DiscoveryService
-from mesh.controlplane.figures import figures, on_loop
+from mesh.controlplane.figures import figures
 from mesh.controlplane.identity_service import IdentityService
 from mesh.controlplane.own_identity import OwnIdentity
 from mesh.controlplane.probe import Prober
@@ -28,7 +28,7 @@ from mesh.controlplane.publisher import Publisher
 from mesh.controlplane.registry import Registry
 from mesh.controlplane.registry_service import RegistryService
 from mesh.controlplane.state import StateFile
-from mesh.exposition import Exposition, certificate
+from mesh.exposition import Exposition, certificate, on_loop
 from mesh.identity import join
 from mesh.identity.authority import Authority
 from mesh.identity.serving import rotating_server_credentials

@@ -16,14 +16,18 @@ from typing import TYPE_CHECKING
 from mesh import topology
 from mesh.identity.join import secret_at
 from mesh.runtime import ledger
+from mesh.runtime.discovery import RUNTIME, Discovery
 from mesh.runtime.home import Home
 from mesh.runtime.observers import Observers
 from mesh.runtime.plan import Plan
 from mesh.runtime.ports import free_addresses, is_free
 from mesh.runtime.supervisor import Supervisor
+from mesh.settings import Settings
 
 if TYPE_CHECKING:
     import grpc
+
+    from mesh.exposition import Exposition
 
 ALREADY_RUNS = 3
 _LOCK_ATTEMPTS = 20
@@ -67,21 +71,34 @@ async def _supervise(plan: Plan, replicas: int | None) -> None:
     counts = {s.name: s.replicas if replicas is None else replicas for s in services}
     # The processes first: they have the longest way to go.
     starting = asyncio.create_task(supervisor.start(counts))
-    servers = await asyncio.to_thread(_serve, plan, supervisor, loop, stop.set)
+    settings = _settings(plan)
+    discovery = Discovery(plan.home, settings.metrics, lambda: supervisor.processes)
+    finding = asyncio.create_task(discovery.keep())
+    servers, exposition = await asyncio.to_thread(
+        _serve, plan, settings, supervisor, loop, stop.set
+    )
     await stop.wait()
     starting.cancel()
     await supervisor.stop()
     for server in servers:
         await asyncio.to_thread(server.stop(grace=1.0).wait)
+    finding.cancel()
+    await asyncio.to_thread(exposition.close)
 
 
 def _serve(
-    plan: Plan, supervisor: Supervisor, loop: asyncio.AbstractEventLoop, end: Callable[[], None]
-) -> list[grpc.Server]:
+    plan: Plan,
+    settings: Settings,
+    supervisor: Supervisor,
+    loop: asyncio.AbstractEventLoop,
+    end: Callable[[], None],
+) -> tuple[list[grpc.Server], Exposition]:
     # Imported here, and in a thread, so that the processes start before gRPC is read.
     from observability import logs
 
-    logs.configure("runtime")
+    logs.configure(RUNTIME)
+    from mesh.exposition import Exposition, on_loop
+    from mesh.runtime.figures import figures
     from mesh.runtime.forward import Forward
     from mesh.runtime.service import RuntimeServicer
     from mesh.runtime.serving import serve_operator, serve_spans
@@ -90,7 +107,18 @@ def _serve(
     spans = SpanStore()
     servicer = RuntimeServicer(supervisor, spans, loop, end)
     forwards = [Forward(target) for target in plan.forward_to]
-    return [serve_spans(plan.home, spans, forwards), serve_operator(plan.home, servicer)]
+    exposition = Exposition(settings, RUNTIME)
+    exposition.start(on_loop(lambda: figures(supervisor.processes), loop))
+    operator = serve_operator(plan.home, servicer, exposition.registry)
+    return [serve_spans(plan.home, spans, forwards), operator], exposition
+
+
+def _settings(plan: Plan) -> Settings:
+    # Of what the other processes are told only this is for the runtime too.
+    told = {
+        name: plan.inherited.get(name, "") for name in ("PLEXUS_METRICS", "PLEXUS_OTLP_METRICS")
+    }
+    return Settings.read({**told, "PLEXUS_HOME": str(plan.home.path), "PLEXUS_REPLICA": RUNTIME})
 
 
 def _plan(home: Home, told: argparse.Namespace) -> Plan:

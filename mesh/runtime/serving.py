@@ -29,11 +29,13 @@ _THREADS = 8
 _MAX_SPANS_BYTES = 16 * 1024 * 1024
 
 
-def serve_operator(home: Home, servicer: RuntimeServicer) -> grpc.Server:
+def serve_operator(
+    home: Home, servicer: RuntimeServicer, registry: CollectorRegistry
+) -> grpc.Server:
     """Answer RuntimeService, through the server stack."""
     parts = Parts(
         contract=load(),
-        metrics=CallMetrics(CollectorRegistry()),
+        metrics=CallMetrics(registry),
         identify=lambda _: OPERATOR,
         verify=None,
     )
