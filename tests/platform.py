@@ -33,9 +33,13 @@ def running(
     timeout: float = 60.0,
     jaeger: Path | None = None,
     prometheus: Path | None = None,
+    sampling: float = 0.0,
 ) -> Iterator[Platform]:
-    """A platform that is up in *home*, and down afterwards, by force if need be."""
-    with Platform(home, subject="tests") as started:
+    """A platform that is up in *home*, and down afterwards, by force if need be.
+
+    *sampling* is the share of this process's own calls that are traced.
+    """
+    with Platform(home, subject="tests", sampling=sampling) as started:
         try:
             started.up(
                 replicas=replicas,

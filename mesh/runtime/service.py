@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import grpc
 
 from mesh.runtime.kept import Kept
+from mesh.runtime.observers import NAMES
 from mesh.runtime.spans import SpanStore
 from mesh.runtime.supervisor import Supervisor, UnknownTarget
 from mesh.topology import CONTROL_PLANE
@@ -30,6 +31,7 @@ SIGNALS = {
     runtime.SIGNAL_CONT: signal.SIGCONT,
 }
 
+_ALONE = frozenset({CONTROL_PLANE, *NAMES})
 _REQUESTS_REMEMBERED = 1_000
 
 
@@ -62,8 +64,8 @@ class RuntimeServicer(RuntimeServiceServicer):
     ) -> runtime.ScaleServiceResponse:
         """Set the number of replicas."""
         del context
-        if request.service == CONTROL_PLANE and request.replicas > 1:
-            raise _refused("replicas", "there is one control plane")
+        if request.service in _ALONE and request.replicas > 1:
+            raise _refused("replicas", f"there is one {request.service}".replace("-", " "))
         return self._on_loop(self._scale(request))
 
     def SignalProcess(

@@ -11,7 +11,6 @@ from mesh.runtime.birth import Born
 from mesh.runtime.kept import Kept
 from mesh.runtime.ledger import Entry, Ledger
 from mesh.runtime.plan import Plan, Spec
-from mesh.topology import CONTROL_PLANE
 
 # A replica drains, which it gives ten seconds itself. The control plane has nothing to finish.
 _REPLICA_GRACE = 13.0
@@ -79,11 +78,12 @@ class Supervisor:
     async def scale(self, service: str, count: int) -> list[Kept]:
         """Let *count* replicas run, those that were held down included; UnknownTarget.
 
-        The replicas with the highest numbers go first. The control plane is scaled to 1, which lets
-        one that was held down run again, or held down by 0.
+        The replicas with the highest numbers go first. Of the control plane, and of what observes,
+        there is one: 1 lets one that was held down run again, 0 holds it down.
         """
-        if service == CONTROL_PLANE:
-            return await self._scale_control_plane(count)
+        for alone in (self._control_plane, *self._observers):
+            if service == alone.name:
+                return await _scale_alone(alone, count)
         if service not in self._replicas:
             raise UnknownTarget(service, self._known())
         self._grow(service, count)
@@ -139,13 +139,6 @@ class Supervisor:
             self._replicas[service].pop(number, None)
         self.write_ledger()
 
-    async def _scale_control_plane(self, count: int) -> list[Kept]:
-        if count:
-            self._control_plane.release()
-        else:
-            await self._control_plane.send(signal.SIGTERM, hold=True)
-        return [self._control_plane]
-
     def _kept(self, spec: Spec) -> Kept:
         return Kept(
             name=spec.name,
@@ -168,6 +161,14 @@ class Supervisor:
                 continue
             writer.close()
             return
+
+
+async def _scale_alone(kept: Kept, count: int) -> list[Kept]:
+    if count:
+        kept.release()
+    else:
+        await kept.send(signal.SIGTERM, hold=True)
+    return [kept]
 
 
 def _entry(kept: Kept) -> Entry:

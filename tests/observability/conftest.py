@@ -67,7 +67,9 @@ def platform(
     This process is the edge and leaves spans as well. Whoever breaks something mends it.
     """
     home = tmp_path_factory.mktemp("observed") / "home"
-    with running(home, jaeger=jaeger_program, prometheus=prometheus_program) as started:
+    with running(
+        home, sampling=1.0, jaeger=jaeger_program, prometheus=prometheus_program
+    ) as started:
         tracing.configure(EDGE, "tests", f"unix:{started.home.traces_socket}")
         yield started
 
