@@ -29,8 +29,11 @@ from typing import IO, Any, cast
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "build" / "bench"
 
-# What a process still does for a call after the answer, such as exporting a batch of spans.
-SETTLE = 0.25
+# What a process still does for its calls after the answers, such as exporting a batch of spans, is
+# waited for, until it idles: until it uses less than this share of a core for this long.
+_IDLE = 0.04
+_LOOK = 0.1
+_LONGEST = 2.0
 _END = 5.0
 
 
@@ -161,8 +164,7 @@ def timed(meter: Meter, child: Child, **command: object) -> Sample:
     """What *child* measured when told *command*, and what all that *meter* reads used for it."""
     before = meter.read()
     told = child.ask(**command)
-    time.sleep(SETTLE)
-    used = meter.read() - before
+    used = _settled(meter) - before
     calls = max(told["calls"], 1)
     return Sample(
         cpu_us=used / calls * 1e6,
@@ -172,6 +174,17 @@ def timed(meter: Meter, child: Child, **command: object) -> Sample:
         calls=told["calls"],
         failures=told["failures"],
     )
+
+
+def _settled(meter: Meter) -> float:
+    """What *meter* reads when nothing more is done for the calls that were."""
+    used, end = meter.read(), time.monotonic() + _LONGEST
+    while time.monotonic() < end:
+        time.sleep(_LOOK)
+        before, used = used, meter.read()
+        if used - before < _IDLE * _LOOK:
+            break
+    return used
 
 
 def take_turns(contenders: Mapping[str, Run], rounds: int) -> dict[str, list[Sample]]:
