@@ -27,8 +27,10 @@ from mesh.persistence.failures import (
     without_values,
 )
 from mesh.persistence.pools import PoolView, view
+from mesh.persistence.statements import show
 from mesh.persistence.turns import Turns
 from plexus.client import go_on, inbound
+from plexus.client.spans import SECONDS, note
 
 T = TypeVar("T")
 
@@ -48,6 +50,8 @@ _READERS: Final = 64
 _POSTGRES_CONNECTIONS: Final = 16
 # What statements raise, the pool, and the driver where it is used directly.
 _FAILURES: Final = (exc.DBAPIError, exc.TimeoutError, sqlite3.Error)
+# Seconds of waiting for other writers that show on a trace.
+_WORTH_TELLING: Final = 0.001
 _RUNG: Final = "mesh.persistence.rung"
 _FILE: Final = "mesh.persistence.file"
 
@@ -72,11 +76,13 @@ class Database:
             # caller waits, and only one contends with other processes for the lock of the file.
             self._turns = Turns()
             self._writer = _sqlite(self.url, 1, patience, writable=True)
+            show(self._reader)
         else:
             self._writer = _postgres(self.url, patience)
             self._reader = self._writer.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
+        show(self._writer)
 
     @property
     def is_sqlite(self) -> bool:
@@ -216,7 +222,12 @@ def _within_call(patience: float) -> float:
 
 @contextmanager
 def _turn(turns: Turns, end: float) -> Iterator[None]:
-    if not turns.take(max(0.0, end - time.monotonic())):
+    began = time.monotonic()
+    taken = turns.take(max(0.0, end - began))
+    waited = time.monotonic() - began
+    if waited > _WORTH_TELLING:
+        note("plexus.store.queued", {SECONDS: waited})
+    if not taken:
         raise store_unavailable()
     try:
         yield

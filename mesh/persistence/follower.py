@@ -15,6 +15,7 @@ from typing import Final, Generic, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from mesh.persistence.causes import following
 from mesh.persistence.database import Database
 from mesh.persistence.schema import cursors
 from mesh.persistence.worker import Worker, describe
@@ -43,7 +44,8 @@ class Follower(Generic[E]):
     in the transaction it is given, and does nothing outside it: it may run again after a failure.
     An event whose *apply* fails is tried again, with growing pauses, and never skipped.
     *time_of* tells when an event happened, in Unix seconds; without it `lag` cannot tell a feed that
-    never pauses from one that cannot be kept up with.
+    never pauses from one that cannot be kept up with. *causes_of* tells the trace contexts of the calls
+    that led to an event.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Follower(Generic[E]):
         sequence_of: Callable[[E], int],
         apply: Callable[[Connection, E], None],
         time_of: Callable[[E], float] | None = None,
+        causes_of: Callable[[E], Iterable[str]] = lambda _: (),
     ) -> None:
         self.name = name
         self._database = database
@@ -62,6 +65,7 @@ class Follower(Generic[E]):
         self._sequence_of = sequence_of
         self._apply = apply
         self._time_of = time_of
+        self._causes_of = causes_of
         self._worker = Worker(name, self._run)
         self._mine = cursors.c.follower == name
         self._call: object = None
@@ -177,7 +181,8 @@ class Follower(Generic[E]):
         """Applies the event unless another replica has moved the cursor; returns the cursor."""
         here = self._mine & (cursors.c.sequence == self._cursor)
         if tx.execute(sa.update(cursors).where(here).values(sequence=sequence)).rowcount:
-            self._apply(tx, event)
+            with following(self.name, self._causes_of(event)):
+                self._apply(tx, event)
             return sequence
         moved: int = tx.execute(sa.select(cursors.c.sequence).where(self._mine)).scalar_one()
         return moved

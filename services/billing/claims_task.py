@@ -40,6 +40,7 @@ class ClaimsTask:
             sequence_of=lambda batch: batch[-1].event.sequence,
             apply=self.apply,
             time_of=lambda batch: batch[-1].event.time.ToNanoseconds() / 1e9,
+            causes_of=lambda batch: [told.event.traceparent for told in batch],
         )
 
     def subscribe(self, after: int) -> Batches[StreamAppointmentEventsResponse]:
