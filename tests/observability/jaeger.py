@@ -17,7 +17,10 @@ _HOUR = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One span as Jaeger tells it. *parent* is empty at a root; *links* are (trace, span)."""
+    """One span as Jaeger tells it. *parent* is empty at a root; *links* are (trace, span).
+
+    The name of an event is its attribute `event`.
+    """
 
     trace_id: str
     span_id: str
@@ -26,7 +29,7 @@ class Span:
     name: str
     kind: str
     attributes: Mapping[str, Any]
-    events: tuple[str, ...]
+    events: tuple[Mapping[str, Any], ...]
     links: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
 
@@ -107,12 +110,7 @@ def _span(told: Any, service: str) -> Span:
     attributes = {tag["key"]: tag["value"] for tag in told["tags"]}
     parents = [r["spanID"] for r in told["references"] if r["refType"] == "CHILD_OF"]
     others = [(r["traceID"], r["spanID"]) for r in told["references"] if r["refType"] != "CHILD_OF"]
-    events = [
-        str(field["value"])
-        for log in told["logs"]
-        for field in log["fields"]
-        if field["key"] == "event"
-    ]
+    events = [{field["key"]: field["value"] for field in log["fields"]} for log in told["logs"]]
     return Span(
         trace_id=told["traceID"],
         span_id=told["spanID"],

@@ -49,13 +49,8 @@ def recorded(name: str) -> Iterator[str]:
 def travel(platform: Platform, patient_id: str) -> None:
     """Chat, book, come, be seen, be claimed for."""
     desk = TriageServiceStub(platform.channel("triage"))
-    begun = desk.StartConversation(
-        triage.StartConversationRequest(patient_id=patient_id, text=_STORY)
-    )
-    conversation_id = begun.conversation.id
-    desk.SendMessage(
-        triage.SendMessageRequest(conversation_id=conversation_id, text="No, nothing like that.")
-    )
+    conversation_id = begin(platform, patient_id)
+    answer(platform, conversation_id)
     desk.GetAssessment(triage.GetAssessmentRequest(conversation_id=conversation_id))
     appointment_id = book(platform, patient_id)
     visit(platform, appointment_id)
@@ -66,6 +61,20 @@ def travel(platform: Platform, patient_id: str) -> None:
     BillingServiceStub(platform.channel("billing")).SubmitClaim(
         billing.SubmitClaimRequest(claim_id=claim.id)
     )
+
+
+def begin(platform: Platform, patient_id: str) -> str:
+    """Tell triage what is wrong; the conversation's id."""
+    desk = TriageServiceStub(platform.channel("triage"))
+    request = triage.StartConversationRequest(patient_id=patient_id, text=_STORY)
+    return desk.StartConversation(request).conversation.id
+
+
+def answer(platform: Platform, conversation_id: str) -> None:
+    """Answer what triage asked."""
+    desk = TriageServiceStub(platform.channel("triage"))
+    text = "No, nothing like that."
+    desk.SendMessage(triage.SendMessageRequest(conversation_id=conversation_id, text=text))
 
 
 def book(platform: Platform, patient_id: str) -> str:
