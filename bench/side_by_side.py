@@ -160,11 +160,14 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path}
 
 
-def timed(meter: Meter, child: Child, **command: object) -> Sample:
-    """What *child* measured when told *command*, and what all that *meter* reads used for it."""
+def timed(meter: Meter, child: Child, *, settle: bool = True, **command: object) -> Sample:
+    """What *child* measured when told *command*, and what all that *meter* reads used for it.
+
+    With *settle* that includes what is done for the calls after their answers.
+    """
     before = meter.read()
     told = child.ask(**command)
-    used = _settled(meter) - before
+    used = (_settled(meter) if settle else meter.read()) - before
     calls = max(told["calls"], 1)
     return Sample(
         cpu_us=used / calls * 1e6,
@@ -196,6 +199,22 @@ def take_turns(contenders: Mapping[str, Run], rounds: int) -> dict[str, list[Sam
         for name in names[first:] + names[:first]:
             samples[name].append(contenders[name]())
     return samples
+
+
+def take_pairs(pairs: Mapping[str, tuple[Run, Run]], rounds: int) -> dict[str, list[float]]:
+    """How much more CPU a call of the first of each pair takes than one of the second, in each round.
+
+    The two are run one right after the other, so that what drifts is the same for both.
+    """
+    more: dict[str, list[float]] = {name: [] for name in pairs}
+    for turn in range(rounds):
+        for name, (one, other) in pairs.items():
+            if turn % 2:
+                without = other().cpu_us
+                more[name].append(one().cpu_us - without)
+            else:
+                more[name].append(one().cpu_us - other().cpu_us)
+    return more
 
 
 def summary(samples: Mapping[str, Sequence[Sample]], base: str) -> dict[str, dict[str, float]]:
