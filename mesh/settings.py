@@ -12,6 +12,8 @@ from pathlib import Path
 class SettingsError(Exception):
     """The environment says something that cannot be meant; the text names the variable."""
 
+    tells_no_values = True
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

@@ -23,6 +23,8 @@ _MAX_REPLICAS = 32
 class TopologyError(Exception):
     """The topology cannot be read or says what cannot be; the text names the place."""
 
+    tells_no_values = True
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceTopology:

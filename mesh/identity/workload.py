@@ -51,6 +51,8 @@ _SHARE_OF_WHAT_IS_LEFT = 0.1
 class IdentityError(Exception):
     """The process cannot prove who it is: no token, a refused one, or nobody answers in time."""
 
+    tells_no_values = True
+
 
 @dataclass(frozen=True, slots=True)
 class Held(Certified):

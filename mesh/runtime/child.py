@@ -4,12 +4,15 @@ FD is the reading end of a pipe whose writing end only the runtime holds. It nev
 anything; when the runtime is gone, however it went, the pipe ends and so does this process, at
 once: everything here is made to be killed. That is all it takes on any Unix. Linux is asked to
 see to it as well, since a process that was stopped (SIGSTOP) cannot watch a pipe.
+
+A process that crashes leaves no core file: its memory is full of patients.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import runpy
 import signal
 import sys
@@ -23,6 +26,7 @@ def main() -> None:
     descriptor, module = int(sys.argv[1]), sys.argv[2]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     threading.Thread(target=_end_with, args=(descriptor,), name="runtime", daemon=True).start()
     sys.argv = sys.argv[2:]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

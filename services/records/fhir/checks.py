@@ -1,10 +1,10 @@
 """Holding one resource to FHIR R4: its JSON form, its elements, its codes and its invariants."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from services.records.fhir.invariants import INVARIANTS, check_contained
 from services.records.fhir.primitives import check_text
-from services.records.fhir.rule_error import RuleError
+from services.records.fhir.rule_error import UNKNOWN, RuleError
 from services.records.fhir.shapes import RESOURCE, Element, Shape, shape_of, shape_of_resource
 
 JsonObject = dict[str, object]
@@ -89,11 +89,15 @@ def _check_object(value: object, shape: Shape, depth: int) -> None:
             elif not (name == "resourceType" and "implicitRules" in elements):
                 raise RuleError(f"is not an element of {shape.name} in FHIR R4")
         except RuleError as broken:
-            broken.below(name)
+            broken.below(name if _is_known(name, elements) else UNKNOWN)
             raise
     _check_presence(value, shape)
     for invariant in INVARIANTS.get(shape.name, ()):
         invariant(value)
+
+
+def _is_known(name: str, elements: Mapping[str, Element]) -> bool:
+    return name.removeprefix("_") in elements or name == "resourceType"
 
 
 def _check_names(value: JsonObject, depth: int) -> None:
@@ -206,5 +210,6 @@ def _check_form(value: object, depth: int) -> None:
                 raise RuleError("must not be null")
             _check_form(inner, depth + 1)
         except RuleError as broken:
-            broken.below(step)
+            # Which elements there are is not known here.
+            broken.below(step if isinstance(step, int) else UNKNOWN)
             raise

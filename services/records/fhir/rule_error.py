@@ -2,6 +2,9 @@
 
 import re
 
+UNKNOWN = "?"
+"""Stands for a name that no element has: who sent it may have meant it for a value."""
+
 _ELEMENT_NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9]{0,63}")
 
 

@@ -145,9 +145,8 @@ INVALID: list[tuple[str, Json, str]] = [
     ("a null in a list", PATIENT | {"name": [{"given": ["A", None]}]}, "$.name[0].given[1]"),
     ("a control character", PATIENT | {"name": [{"family": "A\u0000"}]}, "$.name[0].family"),
     ("half a surrogate pair", PATIENT | {"name": [{"family": "\ud800"}]}, "$.name[0].family"),
-    ("an unknown element", PATIENT | {"nickname": "A"}, "$.nickname"),
-    ("an unknown element that may be a value", PATIENT | {"A B": "A"}, "$.?"),
-    ("an extension of nothing", PATIENT | {"_nickname": {"id": "a"}}, "$._nickname"),
+    ("an unknown element", PATIENT | {"nickname": "A"}, "$.?"),
+    ("an extension of nothing", PATIENT | {"_nickname": {"id": "a"}}, "$.?"),
     (
         "both choices",
         PATIENT | {"deceasedBoolean": True, "deceasedDateTime": "2016"},
@@ -255,7 +254,7 @@ BROKEN_BUNDLES: list[tuple[str, bytes, str]] = [
     ("a list", b"[]", "$"),
     ("a number JSON lacks", b'{"resourceType":"Patient","multipleBirthInteger":NaN}', "$"),
     ("far too deep", b'{"a":' * 100_000, "$"),
-    ("deep", b'{"resourceType":"Basic","a":' + b"[" * 300 + b"]" * 300 + b"}", "$.a"),
+    ("deep", b'{"resourceType":"Basic","a":' + b"[" * 300 + b"]" * 300 + b"}", "$.?"),
     ("a name twice", b'{"resourceType":"Patient","id":"a","id":"b"}', "$"),
 ]
 
