@@ -32,9 +32,10 @@ lock: ## choose versions anew and write them down
 	build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url --no-annotate --no-header --output-file requirements.lock pyproject.toml
 	build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --no-deps --extra xds --no-emit-index-url --no-annotate --no-header pyproject.toml | grep '^xds-protos' > requirements-xds.lock
 
-generate: $(READY) ## compile the contracts into clients/, and their reference into docs/
+generate: $(READY) ## compile the contracts into clients/; write their reference, alerts and dashboards
 	@$(BIN)/python -m tools.contracts generate
 	@$(BIN)/python -m tools.reference
+	@$(BIN)/python -m tools.observatory render
 
 format: $(READY) ## put every file into the house's form
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -47,6 +48,7 @@ check: $(READY) ## format, lint, types, layers, contracts, proofs, generated cod
 	@$(BIN)/python -m tools.contracts breaking
 	@$(BIN)/python -m tools.contracts drift
 	@$(BIN)/python -m tools.reference drift
+	@$(BIN)/python -m tools.observatory drift
 	@$(BIN)/python -m tools.layout
 	@$(BIN)/plexus contract check
 
