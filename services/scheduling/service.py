@@ -63,7 +63,7 @@ class Scheduling(SchedulingServiceServicer):
 
         zone = request.clinic.time_zone
         if not is_zone(zone):
-            raise fault(SCHEDULING_ERROR_TIME_ZONE_UNKNOWN, time_zone=zone)
+            raise fault(SCHEDULING_ERROR_TIME_ZONE_UNKNOWN)
         return once(self._database, request, api.CreateClinicResponse, work)
 
     def ListClinics(

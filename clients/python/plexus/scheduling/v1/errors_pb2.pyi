@@ -45,7 +45,7 @@ class _SchedulingErrorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sched
     SCHEDULING_ERROR_ETAG_MISMATCH: _SchedulingError.ValueType  # 10
     """The appointment has changed since the etag was read."""
     SCHEDULING_ERROR_TIME_ZONE_UNKNOWN: _SchedulingError.ValueType  # 11
-    """No time zone has that name; `time_zone` repeats it."""
+    """No time zone has that name."""
     SCHEDULING_ERROR_HOURS_INVALID: _SchedulingError.ValueType  # 12
     """Hours that end before they begin, overlap, or fall on a date that does not exist."""
     SCHEDULING_ERROR_CODE_TAKEN: _SchedulingError.ValueType  # 13
@@ -79,7 +79,7 @@ SCHEDULING_ERROR_STATE_CONFLICT: SchedulingError.ValueType  # 9
 SCHEDULING_ERROR_ETAG_MISMATCH: SchedulingError.ValueType  # 10
 """The appointment has changed since the etag was read."""
 SCHEDULING_ERROR_TIME_ZONE_UNKNOWN: SchedulingError.ValueType  # 11
-"""No time zone has that name; `time_zone` repeats it."""
+"""No time zone has that name."""
 SCHEDULING_ERROR_HOURS_INVALID: SchedulingError.ValueType  # 12
 """Hours that end before they begin, overlap, or fall on a date that does not exist."""
 SCHEDULING_ERROR_CODE_TAKEN: SchedulingError.ValueType  # 13
