@@ -15,6 +15,7 @@ from mesh.clock import now
 from mesh.identity.files import make_private_folder, write_whole
 from mesh.settings import Settings
 from mesh.version import version
+from observability import tracing
 from observability.metrics import Collect, Endpoint, definitions, register
 from observability.metrics.metric import Resource
 
@@ -71,6 +72,9 @@ class Exposition:
         family = definitions.TARGET.family()
         family.add_metric(self._resource, 1)
         yield family
+        sent, lost = tracing.sent_and_lost()
+        yield definitions.SPANS_EXPORTED.one(sent)
+        yield definitions.SPANS_LOST.one(lost)
 
 
 def certificate(validity: Callable[[], tuple[datetime, datetime]]) -> Iterator[Any]:

@@ -108,7 +108,7 @@ def _serve(
     servicer = RuntimeServicer(supervisor, spans, loop, end)
     forwards = [Forward(target) for target in plan.forward_to]
     exposition = Exposition(settings, RUNTIME)
-    exposition.start(on_loop(lambda: figures(supervisor.processes), loop))
+    exposition.start(on_loop(lambda: figures(supervisor.processes, forwards), loop))
     operator = serve_operator(plan.home, servicer, exposition.registry)
     return [serve_spans(plan.home, spans, forwards), operator], exposition
 

@@ -265,13 +265,39 @@ RESTARTS: Final = Metric(
 )
 
 SPANS_EXPORTED: Final = Metric(
-    "otel.sdk.exporter.span.exported", Kind.COUNTER, "{span}", "Spans that the backend took."
+    "otel.sdk.exporter.span.exported", Kind.COUNTER, "{span}", "Spans that were sent."
 )
 SPANS_LOST: Final = Metric(
     "otel.sdk.exporter.span.lost",
     Kind.COUNTER,
     "{span}",
-    "Spans that were dropped: the backend did not take them, or there were too many to keep.",
+    "Spans that nobody was sent: who takes them did not, or there were too many to keep.",
+)
+
+SPANS_NOT_FORWARDED: Final = Metric(
+    "mesh.spans.forward.dropped",
+    Kind.COUNTER,
+    "{batch}",
+    "Batches of spans that Jaeger, or whoever else is sent them, did not get.",
+)
+
+AUDIT_ENTRIES: Final = Metric(
+    "mesh.audit.entries", Kind.COUNTER, "{entry}", "Calls that were written down."
+)
+AUDIT_CHECKPOINTS: Final = Metric(
+    "mesh.audit.checkpoints", Kind.COUNTER, "{signature}", "Signatures over what was written."
+)
+AUDIT_FAILURES: Final = Metric(
+    "mesh.audit.failures", Kind.COUNTER, "{write}", "Writes that failed."
+)
+AUDIT_UNSYNCED: Final = Metric(
+    "mesh.audit.unsynced", Kind.GAUGE, "{entry}", "Entries that a loss of power would take."
+)
+AUDIT_FAILING: Final = Metric(
+    "mesh.audit.failing",
+    Kind.GAUGE,
+    "",
+    "1 while nothing can be written down, and calls that must be are refused.",
 )
 
 EVERYWHERE: Final = (TARGET, CERTIFICATE_LEFT, CERTIFICATE_LIFE, SPANS_EXPORTED, SPANS_LOST)
@@ -296,7 +322,11 @@ CONTROL_PLANE: Final = (
     *(ENDPOINTS, XDS_PUSHES, XDS_ACKS, XDS_NACKS),
     *(XDS_SUBSCRIBERS, XDS_ACKNOWLEDGED, XDS_VERSION),
 )
-RUNTIME: Final = (PROCESSES, RESTARTS)
+RUNTIME: Final = (PROCESSES, RESTARTS, SPANS_NOT_FORWARDED)
+AUDIT: Final = (
+    *(AUDIT_ENTRIES, AUDIT_CHECKPOINTS, AUDIT_FAILURES),
+    *(AUDIT_UNSYNCED, AUDIT_FAILING),
+)
 
 GROUPS: Final[Mapping[str, Sequence[Metric]]] = {
     "Every process": EVERYWHERE,
@@ -304,6 +334,7 @@ GROUPS: Final[Mapping[str, Sequence[Metric]]] = {
     "Calls out": CLIENT,
     "The database": DATABASE,
     "Tasks": TASKS,
+    "Audit": AUDIT,
     "The control plane": CONTROL_PLANE,
     "The runtime": RUNTIME,
 }

@@ -13,8 +13,13 @@ from plexus.client import afterwards
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
 
+    from observability.tracing.queue import SpanQueue
+
 EXPORT_TIMEOUT: Final = 2.0
 """Seconds that a receiver has to take spans in, and that a process waits at its end."""
+
+
+_queue: SpanQueue | None = None
 
 
 def configure(service: str, replica: str, otlp: str) -> None:
@@ -34,7 +39,14 @@ def configure(service: str, replica: str, otlp: str) -> None:
 
     secure = otlp.startswith("https:")
     exporter = OTLPSpanExporter(endpoint=otlp, insecure=not secure, timeout=EXPORT_TIMEOUT)
-    record(service, replica, SpanQueue(Scrubbing(exporter)))
+    global _queue
+    _queue = SpanQueue(Scrubbing(exporter))
+    record(service, replica, _queue)
+
+
+def sent_and_lost() -> tuple[int, int]:
+    """How many of this process's spans arrived, and how many nobody was sent."""
+    return (_queue.sent, _queue.lost) if _queue else (0, 0)
 
 
 def record(service: str, replica: str, processor: SpanProcessor) -> None:

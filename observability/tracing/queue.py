@@ -30,8 +30,8 @@ logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter").setLevel(lo
 
 
 class SpanQueue(SpanProcessor):
-    """Takes ended spans in at once, whatever becomes of them. *lost* counts those nobody was sent:
-    when there are too many, the oldest go first."""
+    """Takes ended spans in at once, whatever becomes of them. *sent* counts those that arrived, *lost*
+    those that nobody was sent: when there are too many, the oldest go first."""
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class SpanQueue(SpanProcessor):
         self._fails = False
         self._lost_before = 0
         self.lost = 0
+        self.sent = 0
         threading.Thread(target=self._run, name="spans", daemon=True).start()
 
     def __len__(self) -> int:
@@ -104,6 +105,8 @@ class SpanQueue(SpanProcessor):
             result = SpanExportResult.FAILURE
         if result is not SpanExportResult.SUCCESS:
             self.lost += len(batch)
+        else:
+            self.sent += len(batch)
         self._tell(result is not SpanExportResult.SUCCESS)
         with self._sent:
             self._sending = False

@@ -175,9 +175,18 @@ def _instruments() -> tuple[Alert, ...]:
     return (
         Alert(
             "TracesLost",
-            f"sum by (job) (increase({series(m.SPANS_LOST)}[10m])) > 0",
+            f"sum by (job) (increase({series(m.SPANS_LOST)}[10m])) > 0\nor\n"
+            f"sum by (job) (increase({series(m.SPANS_NOT_FORWARDED)}[10m])) > 0",
             "0s",
             "ticket",
             "{{ $labels.job }} loses spans",
+        ),
+        Alert(
+            "AuditFailing",
+            f"max by (job) ({series(m.AUDIT_FAILING)}) == 1\nor\n"
+            f"sum by (job) (increase({series(m.AUDIT_FAILURES)}[10m])) > 0",
+            "0s",
+            "page",
+            "{{ $labels.job }} cannot write down who sees what, and refuses to show it",
         ),
     )

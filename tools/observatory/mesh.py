@@ -28,7 +28,7 @@ def mesh() -> Dashboard:
                     panels.failing(_CONTROL_PLANE),
                 ),
             ),
-            Row("Feeds and instruments", (panels.lag(), _spans())),
+            Row("Feeds, traces, audit", (panels.lag(), _spans(), *_audit())),
         ),
     )
 
@@ -141,4 +141,25 @@ def _spans() -> Panel:
             Query(per_second(m.SPANS_LOST, "job"), "{{job}} lost"),
         ],
         "ops",
+    )
+
+
+def _audit() -> tuple[Panel, ...]:
+    return (
+        Panel(
+            "Calls written down",
+            "A second, and signatures over them.",
+            [
+                Query(per_second(m.AUDIT_ENTRIES, "job"), "{{job}}"),
+                Query(per_second(m.AUDIT_CHECKPOINTS, "job"), "{{job}} signatures"),
+            ],
+            "ops",
+        ),
+        Panel(
+            "Journals that cannot be written",
+            "Their replicas refuse what must be written down.",
+            [Query(f"sum by (job) ({series(m.AUDIT_FAILING)})", "{{job}}")],
+            bad=1,
+            decimals=0,
+        ),
     )

@@ -30,7 +30,7 @@ them. Whatever a message holds is never a label.
 _WHO = {
     "Calls in": "Of services, the control plane and the runtime.",
     "Calls out": "Of services. Feeds are not calls that end; see *Tasks*.",
-    "The database": "Of services. SQLite has the pools `read` and `write`; PostgreSQL `all`, whose queue is not "
+    "The database": "Of services. SQLite has the pools `read` and `write`, PostgreSQL `all`, its queue not "
     "counted.",
     "Tasks": "Of services.",
 }
