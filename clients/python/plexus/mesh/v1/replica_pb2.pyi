@@ -98,6 +98,7 @@ class Replica(_message.Message):
     BREAKERS_FIELD_NUMBER: _builtins.int
     CALLS_FIELD_NUMBER: _builtins.int
     JOURNAL_FIELD_NUMBER: _builtins.int
+    METRICS_PORT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The replica's name, such as `records-1`."""
     service: _builtins.str
@@ -112,6 +113,8 @@ class Replica(_message.Message):
     """The process id on its machine."""
     version: _builtins.str
     """The version of the software."""
+    metrics_port: _builtins.int
+    """The TCP port, on the same machine, where it tells Prometheus its metrics. 0: nowhere."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When the process started."""
@@ -147,10 +150,11 @@ class Replica(_message.Message):
         breakers: _abc.Iterable[Global___Breaker] | None = ...,
         calls: _abc.Iterable[Global___CallCount] | None = ...,
         journal: Global___JournalHead | None = ...,
+        metrics_port: _builtins.int | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_expire_time", b"certificate_expire_time", "journal", b"journal", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakers", b"breakers", "calls", b"calls", "certificate_expire_time", b"certificate_expire_time", "host", b"host", "journal", b"journal", "name", b"name", "pid", b"pid", "port", b"port", "service", b"service", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakers", b"breakers", "calls", b"calls", "certificate_expire_time", b"certificate_expire_time", "host", b"host", "journal", b"journal", "metrics_port", b"metrics_port", "name", b"name", "pid", b"pid", "port", b"port", "service", b"service", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
