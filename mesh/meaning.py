@@ -120,5 +120,25 @@ CERTIFICATE_REFRESH: Final = 1
 SLOW_SHARE: Final = 0.5
 TOLD_A_SECOND: Final = 20
 
+# Audit journals. What a power cut can take from a disk is what was written in this time; a process that is
+# killed loses nothing. One fdatasync for many calls costs none of them anything.
+AUDIT_SYNC: Final = 0.1
+# A signature vouches for all before it. More often would sign more than it says; a busy second is a
+# thousand calls.
+AUDIT_CHECKPOINT: Final = 1.0
+AUDIT_CHECKPOINT_ENTRIES: Final = 1000
+# A file of a journal: some fifty thousand calls, and never more than a day. Small enough to be looked at,
+# and to be read anew when a process begins.
+AUDIT_FILE_BYTES: Final = 16 * 1024 * 1024
+# After a failed write (a full disk) calls are refused at once, and so often it is tried again.
+AUDIT_RETRY: Final = 0.25
+# How often the control plane writes down the ends of journals that it was told; with a heartbeat and the
+# sync before it a record is vouched for within a second.
+AUDIT_ANCHOR: Final = 0.25
+# How often a replica tells its accesses to who lists them, and how many at a time: a transaction of some
+# milliseconds there.
+AUDIT_TELL: Final = 1.0
+AUDIT_TELL_ENTRIES: Final = 500
+
 # How many refusals of published resources are kept to be shown.
 NACKS_KEPT: Final = 20

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 FIRST: Final = "0" * 64
@@ -83,6 +84,11 @@ def sealed(content: bytes) -> tuple[bytes, str]:
     """The line, with its end, and its hash."""
     digest = hashlib.sha256(content).hexdigest()
     return b'%b,"hash":"%b"}\n' % (content, digest.encode()), digest
+
+
+def stamp(at: datetime) -> str:
+    """The instant as journals write it, such as `2026-05-01T12:00:00.000000Z`."""
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def read(line: bytes) -> Entry:

@@ -26,6 +26,8 @@ import structlog
 
 from mesh import clock, meaning
 from mesh.audit import entry, files
+from mesh.audit.entry import stamp
+from mesh.audit.failures import JournalTaken, JournalUnavailable
 from mesh.audit.seal import Signer
 from mesh.identity.files import make_private_folder
 from mesh.persistence.identifiers import new_id
@@ -36,14 +38,6 @@ FORMAT: Final = 1
 _MODE: Final = 0o600
 _WITHHELD_MOST: Final = 256
 _LOCK_PATIENCE: Final = 10.0
-
-
-class JournalUnavailable(Exception):
-    """The journal cannot be written: nobody may be answered."""
-
-
-class JournalTaken(Exception):
-    """Another process writes the journals of this replica."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,11 +368,6 @@ class Journal:
                 os.close(descriptor)
             self._synced = reached
             self._durable = Head(self._id, reached, digest, closed)
-
-
-def stamp(at: datetime) -> str:
-    """The instant as journals write it, such as `2026-05-01T12:00:00.000000Z`."""
-    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _lock(path: Path, patience: float) -> int:

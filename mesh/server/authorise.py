@@ -32,7 +32,9 @@ def authorise(method: Method, parts: Parts, proceed: Handle) -> Handle:
             incoming.caller = incoming.work.caller = workload
         elif workload == EDGE and scope:
             incoming.caller = workload
-            incoming.work.caller = _subject(_token(parts, incoming), scope)
+            token = _token(parts, incoming)
+            incoming.subject = token.subject
+            incoming.work.caller = _subject(token, scope)
         else:
             raise Fault(PlatformError, PlatformError.PLATFORM_ERROR_CALLER_NOT_ALLOWED)
         return proceed(incoming)

@@ -18,7 +18,8 @@ from plexus.contract import Contract, Method
 class Incoming:
     """One call. *raw* is the request's bytes, or an iterator of them; *request* what they say.
 
-    *caller* is the workload at the other end of the connection, *principal* whom it speaks for.
+    *caller* is the workload at the other end of the connection, once it is let in; *subject* whom it
+    speaks for, by a good token.
     """
 
     raw: Any
@@ -27,6 +28,17 @@ class Incoming:
     work: Inbound
     request: Any = None
     caller: str = ""
+    subject: str = ""
+
+
+class Book(Protocol):
+    """What audit records are written to. Both raise JournalUnavailable."""
+
+    def ready(self) -> None:
+        """That it can be written to, as far as is known."""
+
+    def append(self, fields: Mapping[str, Any], /) -> int:
+        """Write a record; it is kept when this returns."""
 
 
 Disturb = Callable[[str], None]
@@ -51,7 +63,8 @@ class Parts:
 
     *identify* tells the workload at the other end, empty when it has none. *verify* checks a token
     and raises when it is not good; without it no token is accepted. *admission* is the server's door;
-    without it everybody is let in. *disturb* is a chaos run's hand on the handlers.
+    without it everybody is let in. *book* takes the audit records; without it there are none, as in a
+    process that answers nobody's calls but its own. *disturb* is a chaos run's hand on the handlers.
     """
 
     contract: Contract
@@ -60,6 +73,7 @@ class Parts:
     verify: Callable[[str], Token] | None
     sampling: float = 0.0
     admission: Admission | None = None
+    book: Book | None = None
     disturb: Disturb | None = None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mesh.server.answer import Handler, answer
+from mesh.server.audit import audit
 from mesh.server.authorise import authorise
 from mesh.server.disturb import disturb
 from mesh.server.incoming import Handle, Layer, Parts
@@ -23,6 +24,7 @@ STACK: Sequence[Layer] = (
     tell,  # outermost: a call has one line, whatever became of it
     measure,  # around all that may refuse: what is refused further in is counted too
     shed,  # before anything that costs: who finds no place is refused for next to nothing
+    audit,  # around all that looks at the call: refusals leave a record, and answers before they leave
     authorise,  # before anything of the request is looked at: refusal comes before existence
     parse,  # after authorisation, so that a stranger's bytes reach no parser
     validate,  # last before the handler, which only sees well-formed requests

@@ -18,7 +18,8 @@ import pytest
 
 from mesh import meaning
 from mesh.audit import entry, files
-from mesh.audit.journal import Journal, JournalTaken, JournalUnavailable
+from mesh.audit.failures import JournalTaken, JournalUnavailable
+from mesh.audit.journal import Journal
 from mesh.audit.verdict import Kind
 from tests.mesh.audit.books import Books, access
 
