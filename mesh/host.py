@@ -278,6 +278,7 @@ class Host:
             version=version(),
             breakers=breaker_rows(self._parts.channels.values()),
             calls=call_rows(self._metrics),
+            metrics_port=self._exposition.port,
         )
         replica.start_time.FromDatetime(self._started)
         replica.certificate_expire_time.FromDatetime(self._identity.expire_time)

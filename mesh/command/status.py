@@ -100,6 +100,9 @@ def _lines(mesh: GetMeshStatusResponse | None, problem: str) -> Iterable[str]:
     )
     if versions := ", ".join(told):
         yield f"[dim]xDS {versions}[/dim]"
+    told = (f"{r.name} {r.host}:{r.metrics_port}" for r in mesh.replicas if r.metrics_port)
+    if metrics := ", ".join(told):
+        yield f"[dim]metrics {metrics}[/dim]"
     for nack in mesh.nacks:
         refused = f"{nack.node} refuses {nack.type} {nack.version[:8]}: {nack.message}"
         yield f"[red]✗[/red] {escape(refused)}"
