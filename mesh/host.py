@@ -241,9 +241,11 @@ class Host:
         return server
 
     def _expose(self) -> None:
-        held = self._identity
+        held, callers = self._identity, self._contract.callers
         self._exposition.start(
-            lambda: calls_out(self._parts.channels.values),
+            lambda: calls_out(
+                self._parts.channels.values, lambda path: self._workload in callers[path]
+            ),
             lambda: connections(self._database.pools),
             lambda: tasks(lambda: (self._purge, *self._built.tasks)),
             lambda: certificate(lambda: (held.held.start_time, held.expire_time)),

@@ -13,11 +13,17 @@ from plexus.client.counts import BOUNDS
 STATES = ("closed", "open", "half-open")
 
 
-def calls_out(channels: Callable[[], Iterable[Channel]]) -> Iterator[Any]:
-    """The metrics of this instant, of every method that is called."""
+def calls_out(
+    channels: Callable[[], Iterable[Channel]], declared: Callable[[str], bool]
+) -> Iterator[Any]:
+    """The metrics of this instant, of every method whose path is *declared* to be called.
+
+    A stub has every method of its service, and most of them a caller may not call.
+    """
     opened = tuple(channels())
-    yield from _counts([view for channel in opened for view in channel.counts()])
-    yield from _breakers([view for channel in opened for view in channel.breakers()])
+    counts = [view for channel in opened for view in channel.counts() if declared(view.method)]
+    breakers = [view for channel in opened for view in channel.breakers() if declared(view.method)]
+    yield from (*_counts(counts), *_breakers(breakers))
 
 
 def _counts(views: Iterable[CountsView]) -> Iterator[Any]:
