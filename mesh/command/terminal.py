@@ -17,7 +17,7 @@ def console() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
 
-def platform(ctx: Any, *, sampling: float = 0.0) -> Platform:
+def platform(ctx: Any, *, sampling: float | None = None) -> Platform:
     """The platform of the state folder that the command line or PLEXUS_HOME names."""
     from mesh.runtime.client import Platform
 

@@ -122,7 +122,7 @@ class Access:
         return ledger
 
 
-def edge_tuning(sampling: float) -> Tuning:
+def edge_tuning(sampling: float | None) -> Tuning:
     """The client stack's numbers for calls that come in from outside."""
     return Tuning(
         attempts=meaning.ATTEMPTS,

@@ -22,7 +22,7 @@ from mesh.runtime.home import Home
 from mesh.runtime.readiness import certificates, give_up_on_hopeless, not_ready, ready_replicas
 from mesh.runtime.starting import Step, Tell
 from mesh.topology import CONTROL_PLANE
-from plexus.client import Channel, channel
+from plexus.client import Channel, Tuning, channel
 from plexus.errors import NotFound, PlexusError
 from plexus.mesh.v1 import registry_service_pb2 as registry
 from plexus.mesh.v1 import runtime_service_pb2 as runtime
@@ -44,12 +44,16 @@ class Platform:
     """The platform in one state folder, by default PLEXUS_HOME or `.plexus`. Methods raise Mistake.
 
     *subject* is whom the access token speaks for; *sampling* the share of the calls made through
-    `channel` that are traced. A process can be in one mesh only, so `channel` serves one state
-    folder in the life of a process.
+    `channel` that are traced, by default whatever the service that is called decides. A process can be
+    in one mesh only, so `channel` serves one state folder in the life of a process.
     """
 
     def __init__(
-        self, home: Path | str | None = None, *, subject: str = "plexus", sampling: float = 0.0
+        self,
+        home: Path | str | None = None,
+        *,
+        subject: str = "plexus",
+        sampling: float | None = None,
     ) -> None:
         self.home = Home.at(Path(home or os.environ.get("PLEXUS_HOME") or ".plexus"))
         self._access = Access(self.home, subject, edge_tuning(sampling))
@@ -219,19 +223,37 @@ class Platform:
         """A channel to the runtime; NotRunning."""
         self._require_running()
         if self._local is None:
-            self._local = channel(f"unix:{self.home.runtime_socket}")
+            untraced = Tuning(sampling=None)
+            self._local = channel(f"unix:{self.home.runtime_socket}", tuning=untraced)
         return self._local
 
     def trace(self, trace_id: str) -> list[runtime.Span]:
         """The spans of a trace that were kept, by start time; TraceUnknown."""
+        return list(self.find_trace(trace_id).spans)
+
+    def find_trace(self, trace_id: str) -> runtime.GetTraceResponse:
+        """The spans of a trace, and what followed from it; TraceUnknown."""
         try:
             with self._runtime() as stub:
-                return list(stub.GetTrace(runtime.GetTraceRequest(trace_id=trace_id)).spans)
+                return stub.GetTrace(runtime.GetTraceRequest(trace_id=trace_id))
         except NotFound:
             raise TraceUnknown(
                 f"no span of trace {trace_id} was kept",
                 "the last 20,000 are kept, of calls that were sampled; is it the whole id?",
             ) from None
+
+    def traces(
+        self, *, errors: bool = False, service: str = "", slower: float = 0.0, limit: int = 0
+    ) -> list[runtime.TraceSummary]:
+        """The last traces that were kept, the newest first; *slower* is in seconds. NotRunning.
+
+        With *errors* those in which a call failed, with *service* those that it took part in.
+        """
+        request = runtime.ListTracesRequest(errors=errors, service=service, limit=limit)
+        if slower:
+            request.min_duration.FromNanoseconds(int(slower * 1e9))
+        with self._runtime() as stub:
+            return list(stub.ListTraces(request).traces)
 
     def close(self) -> None:
         """Close every channel. The platform goes on."""

@@ -13,7 +13,7 @@ import grpc
 
 from mesh.runtime.kept import Kept
 from mesh.runtime.observers import NAMES
-from mesh.runtime.spans import SpanStore
+from mesh.runtime.spans import LISTED, SpanStore
 from mesh.runtime.supervisor import Supervisor, UnknownTarget
 from mesh.topology import CONTROL_PLANE
 from plexus.errors import Fault, Violation
@@ -92,7 +92,21 @@ class RuntimeServicer(RuntimeServiceServicer):
         spans = self._spans.trace(request.trace_id)
         if not spans:
             raise Fault(MeshError, MeshError.MESH_ERROR_TRACE_UNKNOWN)
-        return runtime.GetTraceResponse(spans=spans)
+        followed_by = self._spans.followed_by(request.trace_id)
+        return runtime.GetTraceResponse(spans=spans, followed_by=followed_by)
+
+    def ListTraces(
+        self, request: runtime.ListTracesRequest, context: grpc.ServicerContext
+    ) -> runtime.ListTracesResponse:
+        """The last traces, in a few words each."""
+        del context
+        found = self._spans.find(
+            errors=request.errors,
+            service=request.service,
+            seconds=request.min_duration.ToNanoseconds() / 1e9,
+            limit=request.limit or LISTED,
+        )
+        return runtime.ListTracesResponse(traces=found)
 
     def _on_loop(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
