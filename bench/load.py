@@ -19,7 +19,7 @@ Call = Callable[[], object]
 Around = Callable[[], AbstractContextManager[Any]]
 """What a thread is in while it calls, such as a piece of work of a service."""
 
-_HANDS = 64
+_HANDS = 128
 _REFUSALS_SHOWN = 3
 
 
