@@ -115,6 +115,7 @@ class Parts:
                     breaker_failures=meaning.BREAKER_FAILURES,
                     breaker_seconds=meaning.BREAKER_RESET,
                     sampling=self.sampling,
+                    slow_share=meaning.SLOW_SHARE,
                     bulkhead=meaning.BULKHEAD,
                 ),
                 enforce=True,

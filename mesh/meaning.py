@@ -114,6 +114,9 @@ RENEW_AT: Final = 0.5
 # How often gRPC looks for rotated files. It takes no less than a second.
 CERTIFICATE_REFRESH: Final = 1
 
+# The share of traces that is recorded where nobody says otherwise. A recorded call costs twice as much.
+TRACE_SAMPLING: Final = 0.01
+
 # What is told of calls that are not sampled: those that fail, of one method and for one reason at most so
 # many in a second, and those that take this share of their deadline. What takes half of it is one
 # bad moment away from failing.

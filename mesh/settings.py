@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mesh.meaning import TRACE_SAMPLING
+
 
 class SettingsError(Exception):
     """The environment says something that cannot be meant; the text names the variable."""
@@ -22,7 +24,8 @@ class Settings:
     *certificate_lifetime* is in seconds and only the control plane heeds it; None leaves it to
     the topology. *database_url* is empty when not told: see `database_url_of`. With *chaos* the
     process heeds the orders of chaos runs in *home*. At *metrics* Prometheus is answered, port 0 being
-    one that is free; *otlp_metrics* is the gRPC target that metrics are sent to.
+    one that is free; *otlp_metrics* is the gRPC target that metrics are sent to. With *audit_always* no
+    call is answered before its audit record is on the disk.
     """
 
     home: Path
@@ -40,6 +43,8 @@ class Settings:
     reflection: bool
     certificate_lifetime: float | None
     chaos: bool
+    audit: Path
+    audit_always: bool
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -47,6 +52,7 @@ class Settings:
         told = os.environ if environ is None else environ
         home = Path(told.get("PLEXUS_HOME") or ".plexus").absolute()
         bundle = told.get("PLEXUS_TRUST_BUNDLE")
+        sampling = _number(told, "PLEXUS_TRACE_SAMPLING", 0.0, 1.0)
         return cls(
             home=home,
             replica=told.get("PLEXUS_REPLICA", ""),
@@ -56,13 +62,15 @@ class Settings:
             trust_bundle=Path(bundle) if bundle else home / "authority" / "ca.pem",
             database_url=told.get("PLEXUS_DATABASE_URL", ""),
             otlp=told.get("PLEXUS_OTLP", ""),
-            trace_sampling=_number(told, "PLEXUS_TRACE_SAMPLING", 0.0, 1.0) or 0.0,
+            trace_sampling=TRACE_SAMPLING if sampling is None else sampling,
             metrics=_address(told, "PLEXUS_METRICS", "127.0.0.1:0"),
             otlp_metrics=told.get("PLEXUS_OTLP_METRICS", ""),
             topology=Path(told.get("PLEXUS_TOPOLOGY") or "topology.toml"),
             reflection=told.get("PLEXUS_REFLECTION") == "1",
             certificate_lifetime=_number(told, "PLEXUS_CERTIFICATE_LIFETIME", 1.0, 86400.0),
             chaos=told.get("PLEXUS_CHAOS") == "1",
+            audit=Path(told.get("PLEXUS_AUDIT") or home / "audit").absolute(),
+            audit_always=_one_of(told, "PLEXUS_AUDIT_SYNC", "grouped", "always") == "always",
         )
 
     @property
@@ -105,6 +113,14 @@ def _address(told: Mapping[str, str], name: str, otherwise: str) -> str:
     if not re.fullmatch(r"\S+:\d{1,5}", address):
         raise SettingsError(f"{name} must be host:port")
     return address
+
+
+def _one_of(told: Mapping[str, str], name: str, *known: str) -> str:
+    """What is told, by default the first of *known*."""
+    value = told.get(name) or known[0]
+    if value not in known:
+        raise SettingsError(f"{name} must be {' or '.join(known)}")
+    return value
 
 
 def _number(told: Mapping[str, str], name: str, low: float, high: float) -> float | None:

@@ -30,7 +30,13 @@ def up(
         ),
     ] = None,
     sampling: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="The share of traces that is recorded.")
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            envvar="PLEXUS_TRACE_SAMPLING",
+            help="The share of traces that is recorded.",
+        ),
     ] = 1.0,
     topology: Annotated[
         Path | None,

@@ -129,6 +129,7 @@ def edge_tuning(sampling: float | None) -> Tuning:
         breaker_failures=meaning.BREAKER_FAILURES,
         breaker_seconds=meaning.BREAKER_RESET,
         sampling=sampling,
+        slow_share=meaning.SLOW_SHARE,
     )
 
 

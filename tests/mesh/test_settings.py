@@ -14,7 +14,11 @@ def test_everything_has_its_place_below_home() -> None:
     assert found.trust_bundle == Path("/h/authority/ca.pem")
     assert found.certificates == Path("/h/certificates/records-1")
     assert found.database_url_of("records") == "sqlite:////h/data/records.db"
-    assert (found.trace_sampling, found.reflection, found.certificate_lifetime) == (0, False, None)
+    assert (found.trace_sampling, found.reflection, found.certificate_lifetime) == (
+        0.01,
+        False,
+        None,
+    )
 
 
 def test_what_is_told_wins() -> None:
