@@ -80,6 +80,14 @@ def cpu_seconds(pid: int) -> float:
     return seconds
 
 
+def resident_megabytes(pid: int) -> float:
+    """The memory of a process that is resident now."""
+    told = subprocess.run(
+        ["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True
+    )
+    return int(told.stdout) / 1024
+
+
 class Child:
     """A process that obeys `load.obey`: a line of JSON in, a line of JSON out.
 
