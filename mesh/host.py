@@ -18,6 +18,7 @@ import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 
 from mesh import meaning
+from mesh.audit.trail import Trail
 from mesh.clock import now
 from mesh.exposition import Exposition, certificate
 from mesh.identity.spiffe import workload_of
@@ -41,7 +42,7 @@ from observability.metrics import AdmissionMetrics, CallMetrics, calls_out
 from observability.metrics.connections import connections
 from observability.metrics.tasks import tasks
 from plexus.client import Channel, Inbound, Tuning, channel, working
-from plexus.contract import Contract, ContractError, Criticality, load
+from plexus.contract import ContractError, Criticality, load
 from plexus.contract.proofs import assert_stated
 from plexus.errors import Fault
 from plexus.mesh.v1 import replica_pb2
@@ -158,6 +159,7 @@ class Host:
         ranks = {each.value: each.name.lower() for each in Criticality if each}
         AdmissionMetrics(self._admission, ranks, self._exposition.registry)
         self._identity = WorkloadIdentity(settings)
+        self._trail = Trail(self._contract, workload, settings, self._identity)
         self._port = 0
         self._chaos = _chaos(settings, workload) if settings.chaos else None
         self._state = replica_pb2.REPLICA_STATE_STARTING
@@ -177,19 +179,23 @@ class Host:
         tracing.configure(self._workload, self._settings.replica, self._settings.otlp)
         self._parts = Parts(self._workload, self._database, sampling=self._settings.trace_sampling)
         self._built = self._build(self._parts)
+        self._trail.open()
         self._purge = Periodic("purge", _PURGE_SECONDS, lambda: _purge(self._database))
         self._server = self._serve()
         self._expose()
         self._state = replica_pb2.REPLICA_STATE_READY
-        self._registration = Registration(self._identity, self._settings, self._replica)
+        self._registration = Registration(
+            self._identity, self._settings, self._replica, self._trail.heard
+        )
         self._registration.start()
         self._purge.start()
         for opened in self._parts.channels.values():
             # Its first call shall not need the control plane.
             opened.subscribe(_seen, try_to_connect=True)
         for task in self._built.tasks:
-            with working(_background(self._contract, self._workload, task.name)):
+            with working(self._background(task.name)):
                 task.start()
+        self._trail.tell(self._parts.channel, self._built.servicers, self._background)
         _log.info("serving", port=self._port, workload=self._workload)
 
     def drain(self) -> None:
@@ -203,6 +209,9 @@ class Host:
             task.stop()
         self._database.end_streams()
         self._server.stop(_GRACE).wait()
+        self._trail.close()
+        # The control plane vouches for the end of the journal, so that it cannot be cut off unnoticed.
+        self._registration.tell()
         self._registration.close()
         self._identity.close()
         for opened in self._parts.channels.values():
@@ -226,6 +235,7 @@ class Host:
             verify=self._verify,
             sampling=self._settings.trace_sampling,
             admission=self._admission,
+            book=self._trail.journal,
             disturb=self._chaos.disturb if self._chaos else None,
         )
         for descriptor, servicer in self._built.servicers:
@@ -251,6 +261,15 @@ class Host:
             lambda: tasks(lambda: (self._purge, *self._built.tasks)),
             lambda: certificate(lambda: (held.held.start_time, held.expire_time)),
         )
+
+    def _background(self, name: str) -> Inbound:
+        """The work that the calls of a task are part of; ContractError when the contract has no such task."""
+        for service in self._contract.workloads[self._workload]:
+            for task in service.tasks:
+                if task.name == name:
+                    work = f"{self._workload}/{name}"
+                    return Inbound(name=work, calls=task.declared, deadline=float("inf"))
+        raise ContractError(f"the contract of {self._workload} states no task {name}")
 
     def _identify(self, context: grpc.ServicerContext) -> str:
         stated: Any = context.auth_context()
@@ -282,6 +301,7 @@ class Host:
             breakers=breaker_rows(self._parts.channels.values()),
             calls=call_rows(self._metrics),
             metrics_port=self._exposition.port,
+            journal=self._trail.head(),
         )
         replica.start_time.FromDatetime(self._started)
         replica.certificate_expire_time.FromDatetime(self._identity.expire_time)
@@ -301,16 +321,6 @@ def _seen(_: grpc.ChannelConnectivity) -> None:
 
 def _purge(database: Database) -> None:
     purge(database)
-
-
-def _background(contract: Contract, workload: str, name: str) -> Inbound:
-    for service in contract.workloads[workload]:
-        for task in service.tasks:
-            if task.name == name:
-                return Inbound(
-                    name=f"{workload}/{name}", calls=task.declared, deadline=float("inf")
-                )
-    raise ContractError(f"{workload} runs a task that its contract does not state: {name}")
 
 
 def _in_background(work: Callable[[], None]) -> Future[None]:

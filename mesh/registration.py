@@ -18,7 +18,7 @@ from mesh import meaning
 from mesh.identity.workload import WorkloadIdentity
 from mesh.settings import Settings
 from plexus import contract
-from plexus.mesh.v1.registry_service_pb2 import RegisterRequest
+from plexus.mesh.v1.registry_service_pb2 import RegisterRequest, RegisterResponse
 from plexus.mesh.v1.registry_service_pb2_grpc import RegistryServiceStub
 from plexus.mesh.v1.replica_pb2 import REPLICA_STATE_READY, Replica, ReplicaState
 
@@ -41,15 +41,21 @@ class Registration:
     """Keeps the lease of one replica in a daemon thread.
 
     *replica* says what the replica is now; it is asked at every heartbeat. `announce` overrides
-    its state.
+    its state. *heard* is given every answer.
     """
 
     def __init__(
-        self, identity: WorkloadIdentity, settings: Settings, replica: Callable[[], Replica]
+        self,
+        identity: WorkloadIdentity,
+        settings: Settings,
+        replica: Callable[[], Replica],
+        heard: Callable[[RegisterResponse], None] | None = None,
     ) -> None:
         self._identity = identity
         self._address = settings.control_plane
         self._replica = replica
+        self._heard = heard or _ignore
+        self._wanted = self._told = 0
         self._changed = threading.Condition()
         self._state: ReplicaState.ValueType | None = None
         self._confirmed: ReplicaState.ValueType | None = None
@@ -74,6 +80,14 @@ class Registration:
             self._changed.notify_all()
         return self._wait_confirmed(state, timeout)
 
+    def tell(self, timeout: float = 1.0) -> bool:
+        """Say what the replica is now, and wait for the answer; False after *timeout* seconds."""
+        with self._changed:
+            self._wanted += 1
+            wanted = self._wanted
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: self._told >= wanted, timeout)
+
     def close(self, timeout: float = 1.0) -> None:
         """End the stream. After DRAINING this is farewell: the endpoint leaves at once."""
         self._closed.set()
@@ -90,13 +104,20 @@ class Registration:
         deadline = contract.load().method(_METHOD).deadline
         pause = meaning.RECONNECT_FIRST
         while not self._closed.is_set():
-            lease = _Lease(self._describe, lambda: self._state, self._changed, self._closed)
+            lease = _Lease(
+                self._describe,
+                lambda: self._state,
+                lambda: self._wanted,
+                self._changed,
+                self._closed,
+            )
             try:
                 with self._channel() as channel:
                     stub = RegistryServiceStub(channel)
-                    for _ in stub.Register(lease.requests(), timeout=deadline):
+                    for answer in stub.Register(lease.requests(), timeout=deadline):
                         pause = meaning.RECONNECT_FIRST
-                        self._confirm(lease.answered())
+                        self._heard(answer)
+                        self._confirm(*lease.answered())
             except grpc.RpcError as error:
                 _log.warning("registration_lost", extra={"cause": error.code().name})
             finally:
@@ -118,10 +139,10 @@ class Registration:
         replica.certificate_expire_time.FromDatetime(self._identity.expire_time)
         return replica
 
-    def _confirm(self, state: ReplicaState.ValueType) -> None:
+    def _confirm(self, state: ReplicaState.ValueType, told: int) -> None:
         with self._changed:
-            if self._confirmed != state:
-                self._confirmed = state
+            if self._confirmed != state or self._told != told:
+                self._confirmed, self._told = state, told
                 self._changed.notify_all()
 
 
@@ -132,32 +153,37 @@ class _Lease:
         self,
         describe: Callable[[], Replica],
         announced: Callable[[], ReplicaState.ValueType | None],
+        wanted: Callable[[], int],
         changed: threading.Condition,
         closed: threading.Event,
     ) -> None:
         self._describe = describe
         self._announced = announced
+        self._wanted = wanted
         self._changed = changed
         self._closed = closed
         self._ended = False
         self._id = str(uuid.uuid4())
-        self._unanswered: list[ReplicaState.ValueType] = []
+        self._unanswered: list[tuple[ReplicaState.ValueType, int]] = []
 
     def requests(self) -> Iterator[RegisterRequest]:
         """The replica as it is, now and whenever it changes, and at every heartbeat."""
         while not self._over():
+            wanted = self._wanted()
             replica = self._describe()
+            sent = (replica.state, wanted)
             with self._changed:
-                self._unanswered.append(replica.state)
+                self._unanswered.append(sent)
             yield RegisterRequest(request_id=self._id, replica=replica)
             with self._changed:
                 self._changed.wait_for(
-                    lambda sent=replica: self._over() or self._is_news(sent),  # type: ignore[misc]
+                    lambda sent=sent: self._over() or self._is_news(*sent),  # type: ignore[misc]
                     meaning.HEARTBEAT,
                 )
 
-    def answered(self) -> ReplicaState.ValueType:
-        """The state that the next answer, of as many as there were requests, is about."""
+    def answered(self) -> tuple[ReplicaState.ValueType, int]:
+        """What the next answer, of as many as there were requests, is about: the state that was sent,
+        and how often it had been wanted."""
         with self._changed:
             return self._unanswered.pop(0)
 
@@ -170,6 +196,10 @@ class _Lease:
     def _over(self) -> bool:
         return self._ended or self._closed.is_set()
 
-    def _is_news(self, sent: Replica) -> bool:
+    def _is_news(self, state: ReplicaState.ValueType, wanted: int) -> bool:
         announced = self._announced()
-        return announced is not None and announced != sent.state
+        return self._wanted() != wanted or (announced is not None and announced != state)
+
+
+def _ignore(_: RegisterResponse) -> None:
+    """Nobody wants to know."""

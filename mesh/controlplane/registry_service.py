@@ -7,6 +7,7 @@ from typing import Any
 
 from mesh import meaning
 from mesh.controlplane.access import peer_workload
+from mesh.controlplane.anchoring import Anchoring
 from mesh.controlplane.publisher import Publisher
 from mesh.controlplane.registry import Registry, Stream
 from mesh.controlplane.resources import Kind
@@ -26,10 +27,13 @@ from plexus.mesh.v1.replica_pb2 import REPLICA_STATE_DRAINING, Replica
 class RegistryService(RegistryServiceServicer):
     """Turns streams into leases."""
 
-    def __init__(self, registry: Registry, publisher: Publisher, topology: Topology) -> None:
+    def __init__(
+        self, registry: Registry, publisher: Publisher, topology: Topology, anchoring: Anchoring
+    ) -> None:
         self._registry = registry
         self._publisher = publisher
         self._topology = topology
+        self._anchoring = anchoring
 
     async def Register(
         self, request_iterator: AsyncIterator[RegisterRequest], context: Any
@@ -48,8 +52,11 @@ class RegistryService(RegistryServiceServicer):
                 if begins_to_drain:
                     # The answer tells the replica that nobody sends it new work.
                     await self._publisher.settle(Kind.LOAD_ASSIGNMENT, meaning.DRAIN_SETTLE)
+                if replica.HasField("journal"):
+                    await self._anchoring.hear(replica)
                 version = self._publisher.served[Kind.LOAD_ASSIGNMENT].version
-                yield RegisterResponse(endpoints_version=version)
+                anchored = self._anchoring.version
+                yield RegisterResponse(endpoints_version=version, anchors_version=anchored)
             farewell = replica.state == REPLICA_STATE_DRAINING
         finally:
             self._registry.lose(stream, replica, farewell=farewell)

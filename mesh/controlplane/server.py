@@ -16,10 +16,12 @@ from envoy.service.discovery.v3.ads_pb2_grpc import (
 )
 
 from mesh import meaning
+from mesh.audit.seal import Signer
 from mesh.chaos import orders
 from mesh.controlplane import resources, snapshot
 from mesh.controlplane.access import Access
 from mesh.controlplane.ads import DiscoveryService
+from mesh.controlplane.anchoring import Anchoring
 from mesh.controlplane.figures import figures
 from mesh.controlplane.identity_service import IdentityService
 from mesh.controlplane.own_identity import OwnIdentity
@@ -76,6 +78,7 @@ class ControlPlane:
         lifetime = settings.certificate_lifetime or topology.certificate_lifetime
         hosts = (_host(settings.control_plane), _host(settings.identity), _LOCAL)
         self._own = OwnIdentity(authority, lifetime, hosts)
+        self._trusted = authority.trust_bundle
         self._identity = IdentityService(
             authority, join.secret_at(settings.join_secret), lifetime, contract, topology
         )
@@ -99,6 +102,9 @@ class ControlPlane:
         )
         self.publisher = Publisher(self._derive())
         self.registry.start()
+        folder = self._settings.control_plane_state
+        self._anchoring = Anchoring(folder, Signer(self._own.current), self._trusted)
+        self._anchoring.start()
         if self._orders is not None:
             self._heeding = asyncio.create_task(self._heed(self._orders))
         await self._open_mesh_port()
@@ -121,6 +127,7 @@ class ControlPlane:
         await self.registry.close()
         for server in self._servers:
             await server.stop(_STOP_GRACE)
+        await self._anchoring.close()
         await asyncio.to_thread(self._exposition.close)
         _log.info("stopped")
 
@@ -164,7 +171,7 @@ class ControlPlane:
         server = self._server(open_to)
         add_AggregatedDiscoveryServiceServicer_to_server(DiscoveryService(self.publisher), server)
         add_RegistryServiceServicer_to_server(
-            RegistryService(self.registry, self.publisher, self._topology), server
+            RegistryService(self.registry, self.publisher, self._topology, self._anchoring), server
         )
         add_IdentityServiceServicer_to_server(self._identity, server)
         await self._open(server, self._settings.control_plane, ask_client=True)

@@ -70,6 +70,7 @@ def _place(replica: Replica) -> dict[str, Any]:
     # What it reported of its calls is stale the moment it is written.
     kept.ClearField("breakers")
     kept.ClearField("calls")
+    kept.ClearField("journal")
     return json_format.MessageToDict(kept, preserving_proto_field_name=True)
 
 

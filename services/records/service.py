@@ -25,8 +25,9 @@ from services.records.domain.coverages import in_force, in_order
 from services.records.domain.names import fold
 from services.records.importing import Importer
 from services.records.messages import COVERAGES
+from services.records.messages.access import access_of, access_rows
 from services.records.messages.values import timestamp
-from services.records.store import reading
+from services.records.store import accesses, reading
 from services.records.store.search import Criteria, search
 from services.records.store.tables import events
 from services.records.upload import Upload
@@ -124,6 +125,50 @@ class Records(RecordsServiceServicer):
             return api.ListCoveragesResponse(coverages=covering)
         ordered = in_order(chart.coverages, _day(self._clock()))
         return api.ListCoveragesResponse(coverages=ordered)
+
+    def ListAccesses(
+        self, request: api.ListAccessesRequest, context: grpc.ServicerContext
+    ) -> api.ListAccessesResponse:
+        """A page of who touched what of the patient."""
+        query = pages.fingerprint(request)
+        size = request.page_size or _PAGE
+        before: accesses.Key | None
+        match pages.decode(query, request.page_token):
+            case (int(time), str(journal_id), int(sequence)):
+                before = accesses.Key(time, journal_id, sequence)
+            case _:
+                before = None
+        with self._database.read() as tx:
+            found = accesses.of_patient(tx, request.patient_id, request.service, size + 1, before)
+        last = found[size - 1] if found[size:] else None
+        return api.ListAccessesResponse(
+            accesses=[access_of(row) for row in found[:size]],
+            next_page_token=(
+                pages.encode(query, last.time, last.journal_id, last.sequence) if last else ""
+            ),
+        )
+
+    def RecordAccesses(
+        self, request: api.RecordAccessesRequest, context: grpc.ServicerContext
+    ) -> api.RecordAccessesResponse:
+        """How far the journal is known, when what is told of it has been taken in. It is the caller's:
+        nobody tells for another."""
+        call = current()
+        service = call.caller if call else ""
+        journal, after, through = (
+            request.journal_id,
+            request.after_sequence,
+            request.through_sequence,
+        )
+        if through <= after:
+            with self._database.read() as tx:
+                sequence = accesses.known(tx, service, journal)
+        else:
+            rows = access_rows(request, service)
+            sequence = self._database.transact(
+                lambda tx: accesses.take(tx, service, journal, after, through, rows)
+            )
+        return api.RecordAccessesResponse(sequence=sequence)
 
     def StreamRecordEvents(
         self, request: api.StreamRecordEventsRequest, context: grpc.ServicerContext

@@ -107,3 +107,29 @@ patient_identifiers: Final = sa.Table(
 )
 
 events: Final = Outbox("record_events", metadata)
+
+# Who touched what of whom, as the audit journals of all services tell it. Listed by patient, so stored by
+# patient: one tree, and an access told twice finds its place taken.
+accesses: Final = sa.Table(
+    "accesses",
+    metadata,
+    # A patient that anybody asked for: not one of ours, perhaps.
+    sa.Column("patient_id", sa.String(50), primary_key=True),
+    # Microseconds since 1970, UTC.
+    sa.Column("time", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("journal_id", sa.String(50), primary_key=True),
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("service", sa.String(63), nullable=False),
+    # An Access, without its service.
+    sa.Column("message", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Up to which sequence each journal is known.
+access_journals: Final = sa.Table(
+    "access_journals",
+    metadata,
+    sa.Column("service", sa.String(63), primary_key=True),
+    sa.Column("journal_id", sa.String(50), primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+)

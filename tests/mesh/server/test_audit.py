@@ -243,7 +243,7 @@ def test_a_call_that_touches_nobody_leaves_none(book: Book) -> None:
 
 @pytest.mark.parametrize("patient", [ONE, TWO, NAME], ids=["answer", "failure", "refusal"])
 def test_without_a_record_there_is_no_answer_and_no_refusal(book: Book, patient: str) -> None:
-    with serving(book) as (opened, servicer):
+    with serving(book) as (opened, _):
         book.append = lambda _: book.full or full()  # type: ignore[method-assign, assignment]
         request = records.GetPatientRequest(patient_id=patient)
         with pytest.raises(Unavailable) as refusal:

@@ -1,0 +1,39 @@
+"""Between an access on the wire and its rows."""
+
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from plexus.records.v1.access_pb2 import Access
+from plexus.records.v1.records_service_pb2 import RecordAccessesRequest
+from services.records.store.accesses import Row
+
+_SECOND = 1_000_000
+
+
+def access_rows(request: RecordAccessesRequest, service: str) -> list[Row]:
+    """A row for each patient of each access that a service tells of."""
+    rows: dict[tuple[str, int], Row] = {}
+    for told in request.accesses:
+        time = told.access.time.seconds * _SECOND + told.access.time.nanos // 1000
+        kept = Access()
+        kept.CopyFrom(told.access)
+        kept.ClearField("time")
+        kept.ClearField("service")
+        message = kept.SerializeToString()
+        for patient_id in told.patient_ids:
+            rows[patient_id, told.sequence] = Row(
+                patient_id, time, request.journal_id, told.sequence, service, message
+            )
+    return list(rows.values())
+
+
+def access_of(row: Row) -> Access:
+    """The access, for the wire."""
+    access = Access.FromString(row.message)
+    access.service = row.service
+    time = Timestamp()
+    time.FromDatetime(datetime.fromtimestamp(row.time // _SECOND, UTC))
+    time.nanos = row.time % _SECOND * 1000
+    access.time.CopyFrom(time)
+    return access
