@@ -52,7 +52,7 @@ class ServerSwitch:
             return made
         self.layers = _in_effect(_server.STACK, parts)
         for variant in (EVERYTHING, NO_LAYERS, *self.layers):
-            with _composed(_server, "STACK", variant):
+            with composed(_server, "STACK", variant):
                 self._behaviours[variant] = handlers(descriptor, servicer, parts)[name].unary_unary
         self._behaviours[BARE] = _bare()
         self.choose(EVERYTHING)
@@ -75,11 +75,11 @@ class ClientSwitch:
         self.layers = [*_in_effect(_client.UNARY, whole._parts), HEDGE]
         self._stubs: dict[str, Any] = {EVERYTHING: _stub(whole)}
         for layer in self.layers[:-1]:
-            with _composed(_client, "UNARY", layer):
+            with composed(_client, "UNARY", layer):
                 self._stubs[layer] = _stub(fresh())
         with _without_hedge():
             self._stubs[HEDGE] = _stub(fresh())
-            with _composed(_client, "UNARY", NO_LAYERS):
+            with composed(_client, "UNARY", NO_LAYERS):
                 self._stubs[NO_LAYERS] = _stub(fresh())
         bare = grpc.secure_channel("xds:///records", grpc.xds_channel_credentials())
         self._stubs[BARE] = _stub(bare)
@@ -109,7 +109,7 @@ def _in_effect(stack: Sequence[Any], parts: Any) -> list[str]:
 
 
 @contextmanager
-def _composed(module: Any, name: str, variant: str) -> Iterator[None]:
+def composed(module: Any, name: str, variant: str) -> Iterator[None]:
     """Let stacks be composed without the layer *variant*, or of what is needed only."""
     whole = getattr(module, name)
     kept = tuple(
