@@ -7,19 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from demo.panels import INDENT, colour, percent
 from demo.promises import Facts, Journey, Phase, Promise, held, report
 from demo.story import Ending
+from demo.tracer import Failure
 from demo.traces import Branch, drawn
+from mesh.command.traces import tree
 
 _TIMELINE = 24
 
 
 def summarize(ending: Ending, promises: Sequence[Promise], seconds: float) -> RenderableType:
-    """Availability, promises, one trace, and the verdict."""
+    """Availability, promises, the trace of a call that went well and of one that did not, and the
+    verdict."""
     return Group(
         Text(),
         _availability(ending.facts),
@@ -29,6 +33,8 @@ def summarize(ending: Ending, promises: Sequence[Promise], seconds: float) -> Re
         _promises(promises),
         Text(),
         _trace(ending.trace),
+        Text(),
+        _failure(ending.failure),
         Text(),
         _verdict(promises, seconds),
     )
@@ -91,6 +97,12 @@ def _trace(roots: Sequence[Branch]) -> RenderableType:
                 Text(_timeline(branch, longest), "cyan" if branch.status == "OK" else "red"),
             )
     return table
+
+
+def _failure(failure: Failure) -> RenderableType:
+    if not failure.spans:
+        return Text(f"{INDENT}no trace of a call that failed", "red")
+    return Padding(tree(failure.trace_id, failure.spans), (0, 0, 0, len(INDENT)))
 
 
 def _timeline(branch: Branch, longest: float) -> str:

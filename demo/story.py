@@ -16,7 +16,7 @@ from demo.load import Load
 from demo.observations import Observations
 from demo.promises import Facts, Intake, Journey, Phase
 from demo.screen import Screen
-from demo.tracer import trace_chat
+from demo.tracer import Failure, trace_chat, trace_refusal
 from demo.traces import Branch
 from mesh.runtime.client import Platform
 from mesh.runtime.starting import Step
@@ -53,6 +53,7 @@ class Ending:
 
     facts: Facts
     trace: Sequence[Branch]
+    failure: Failure
     ready_in: float
     restored_in: float
     caught_up_in: float | None
@@ -87,7 +88,7 @@ class Story:
         self._rest(self._plot.before)
         trace_services, roots = trace_chat(self._platform, stubs.triage, patients)
         self._screen.tell(f"traced one chat through {', '.join(trace_services)}")
-        breaker_ms = self._break(stubs)
+        breaker_ms, failure = self._break(stubs)
         restored_in, caught_up_in, waited = self._mend(stubs, load)
         self._finish(stubs, load)
         books = audit(stubs.scheduling, stubs.billing, self._seen.completions, self._seen.received)
@@ -96,6 +97,7 @@ class Story:
         return Ending(
             facts=facts,
             trace=roots,
+            failure=failure,
             ready_in=ready_in,
             restored_in=restored_in,
             caught_up_in=caught_up_in,
@@ -113,7 +115,7 @@ class Story:
     def _bring_up(self) -> float:
         self._screen.stage("start")
         began = time.monotonic()
-        self._platform.up(replicas=self._plot.replicas, sampling=0.0, tell=self._started)
+        self._platform.up(replicas=self._plot.replicas, tell=self._started)
         taken = time.monotonic() - began
         count = sum(1 for process in self._platform.processes() if process.service)
         self._screen.tell(f"{count} replicas and the control plane are ready after {taken:.1f} s")
@@ -149,7 +151,7 @@ class Story:
         load.start()
         self._screen.tell(f"{self._plot.rate:g} patients a second begin their journeys")
 
-    def _break(self, stubs: Stubs) -> list[float]:
+    def _break(self, stubs: Stubs) -> tuple[list[float], Failure]:
         self._screen.stage("during")
         self._seen.phase = Phase.DURING
         killed = outage.kill(self._platform, "billing", hold_down=True)
@@ -161,9 +163,10 @@ class Story:
         if answers:
             middle = sorted(answers)[len(answers) // 2]
             self._screen.tell(f"the breaker is open: {len(answers)} refusals, {middle:.3f} ms each")
+        failure = trace_refusal(self._platform, stubs.billing)
         self._rest(began + self._plot.alone - time.monotonic())
         self._wound("scheduling-1")
-        return answers
+        return answers, failure
 
     def _wound(self, name: str) -> None:
         """Kill one replica of several; the runtime starts it again."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import NamedTuple
 
 from demo.journeys import STORIES
 from demo.patience import insist
@@ -13,6 +15,9 @@ from mesh.runtime.errors import TraceUnknown
 from mesh.runtime.tracing import traced
 from mesh.topology import EDGE
 from observability import tracing
+from plexus.billing.v1.billing_service_pb2 import ListClaimsRequest
+from plexus.billing.v1.billing_service_pb2_grpc import BillingServiceStub
+from plexus.errors import PlexusError
 from plexus.mesh.v1.runtime_service_pb2 import Span
 from plexus.triage.v1 import triage_service_pb2 as triage
 from plexus.triage.v1.triage_service_pb2_grpc import TriageServiceStub
@@ -22,6 +27,13 @@ _ROUNDS = 4
 _POLL = 0.1
 _SETTLED = 0.6
 _LONGEST = 4.0
+
+
+class Failure(NamedTuple):
+    """The trace of a call that failed."""
+
+    trace_id: str
+    spans: Sequence[Span]
 
 
 def trace_chat(
@@ -37,6 +49,14 @@ def trace_chat(
     tracing.flush()
     spans = _await_spans(platform, trace_id)
     return services_of(spans), tuple(map(simplify, grow(spans)))
+
+
+def trace_refusal(platform: Platform, office: BillingServiceStub) -> Failure:
+    """A call to billing while it is gone: the trace that shows why it fails."""
+    with traced() as trace_id, suppress(PlexusError):
+        office.ListClaims(ListClaimsRequest(page_size=1))
+    tracing.flush()
+    return Failure(trace_id, _await_spans(platform, trace_id))
 
 
 def _await_spans(platform: Platform, trace_id: str) -> Sequence[Span]:

@@ -61,9 +61,11 @@ def services_of(spans: Iterable[Span]) -> list[str]:
 
 
 def simplify(branch: Branch) -> Branch:
-    """The tree with each call once: below the root, a call is shown as the callee's span of it."""
+    """The tree with each call once, as the callee's span of it, and nothing but calls."""
     kept: list[Branch] = []
     for child in branch.branches:
+        if "/" not in child.name:
+            continue
         served = [below for below in child.branches if below.name == child.name]
         kept.extend(served if child.kind == "client" and served else [child])
     return replace(branch, branches=tuple(map(simplify, kept)))
