@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +21,7 @@ _HOUR = 3_600_000
 class Span:
     """One span as Jaeger tells it. *parent* is empty at a root; *links* are (trace, span).
 
-    The name of an event is its attribute `event`.
+    *attributes* are its process's too. The name of an event is its attribute `event`.
     """
 
     trace_id: str
@@ -83,6 +85,13 @@ class Jaeger:
         drawn = fetch(self.address, "/api/dependencies", endTs=now + 60_000, lookback=_HOUR)
         return {(edge["parent"], edge["child"]) for edge in drawn["data"]}
 
+    def pages(self) -> Any:
+        """The configuration that the pages are served with."""
+        with urllib.request.urlopen(f"http://{self.address}/", timeout=10) as answer:
+            text = answer.read().decode()
+        stated, _ = json.JSONDecoder().raw_decode(text.partition("JAEGER_CONFIG = ")[2])
+        return stated
+
     def rate(self, service: str) -> list[Any]:
         """The points of the Monitor tab's request rate, by method; none while there are no data."""
         answer = fetch(
@@ -100,14 +109,14 @@ class Jaeger:
 
 def _spans(traces: Sequence[Any]) -> list[Span]:
     return [
-        _span(span, trace["processes"][span["processID"]]["serviceName"])
+        _span(span, trace["processes"][span["processID"]])
         for trace in traces
         for span in trace["spans"]
     ]
 
 
-def _span(told: Any, service: str) -> Span:
-    attributes = {tag["key"]: tag["value"] for tag in told["tags"]}
+def _span(told: Any, process: Any) -> Span:
+    attributes = {tag["key"]: tag["value"] for tag in (*process["tags"], *told["tags"])}
     parents = [r["spanID"] for r in told["references"] if r["refType"] == "CHILD_OF"]
     others = [(r["traceID"], r["spanID"]) for r in told["references"] if r["refType"] != "CHILD_OF"]
     events = [{field["key"]: field["value"] for field in log["fields"]} for log in told["logs"]]
@@ -115,7 +124,7 @@ def _span(told: Any, service: str) -> Span:
         trace_id=told["traceID"],
         span_id=told["spanID"],
         parent=parents[0] if parents else "",
-        service=service,
+        service=process["serviceName"],
         name=told["operationName"].lstrip("/"),
         kind=str(attributes.get("span.kind", "internal")),
         attributes=attributes,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
@@ -22,6 +25,7 @@ from plexus.scheduling.v1.scheduling_service_pb2_grpc import SchedulingServiceSt
 from tests.observability import calls, journey
 from tests.observability.conftest import Report
 from tests.observability.jaeger import Jaeger, Span
+from tests.observability.prometheus import Prometheus
 
 pytestmark = [pytest.mark.timeout(300)]
 
@@ -130,6 +134,18 @@ def test_a_journey_makes_the_calls_that_the_contracts_declare_of_its_steps(
     assert calls.made(travelled) == steps | expected
 
 
+def test_what_follows_from_a_visit_is_linked_to_it(jaeger: Jaeger, travelled: list[Span]) -> None:
+    """Billing learns of a visit from its stream of events, and that is a trace of its own."""
+    visits = {(s.trace_id, s.span_id) for s in travelled if s.service == "scheduling"}
+
+    def followed() -> list[Span]:
+        return [span for span in jaeger.find("billing") if visits & set(span.links)]
+
+    spans = eventually(followed, bool)
+    assert {span.service for span in spans} == {"billing"}
+    assert travelled[0].trace_id not in {span.trace_id for span in spans}
+
+
 def test_with_a_killed_service_the_failing_span_says_why(refused: list[Span]) -> None:
     failing = [span for span in refused if span.failed and span.kind == "client"]
     assert {(span.service, calls.short(span.name)) for span in failing if "/" in span.name} == {
@@ -192,6 +208,32 @@ def test_the_dependency_graph_is_the_contracts_call_graph(
         return {pair for pair in calls.made(list(spans.values())) if pair[0] != EDGE}
 
     assert eventually(between, lambda found: found >= declared) == declared
+
+
+def test_the_links_of_a_span_lead_to_numbers(
+    platform: Platform, jaeger: Jaeger, prometheus: Prometheus, patients: list[str]
+) -> None:
+    """Every address that the pages would fill in from a span asks Prometheus what it can answer."""
+    with journey.recorded("booking") as trace_id:
+        journey.book(platform, patients[0])
+    served = next(span for span in jaeger.settled(trace_id) if span.kind == "server")
+    failed = {"plexus.error.reason": "UNAVAILABLE"}
+    queries = [
+        expression
+        for pattern in jaeger.pages()["linkPatterns"]
+        if prometheus.address in pattern["url"]
+        for expression in _asked(pattern["url"], {**served.attributes, **failed})
+    ]
+    assert len(queries) >= 3
+    for expression in queries:
+        assert eventually(partial(prometheus.query, expression), bool), expression
+
+
+def _asked(template: str, attributes: Mapping[str, Any]) -> list[str]:
+    """The queries in an address, its places filled in as Jaeger's pages do."""
+    address = re.sub(r"#\{([^}]+)\}", lambda m: quote(str(attributes[m[1]]), safe=""), template)
+    asked = parse_qs(urlsplit(address).query)
+    return [value for name, values in asked.items() if name.endswith("expr") for value in values]
 
 
 def test_the_monitor_tab_has_data(platform: Platform, jaeger: Jaeger) -> None:
