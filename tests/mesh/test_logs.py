@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import os
@@ -149,3 +150,20 @@ def test_loggers_of_libraries_stay_quiet_about_ordinary_steps() -> None:
         logging.captureWarnings(capture=False)
         logging.raiseExceptions = True
         logging.getLogger("alembic").setLevel(before)
+
+
+def test_the_words_of_our_own_lines_are_literals() -> None:
+    levels = {"debug", "info", "warning", "error", "critical", "exception", "log"}
+    spoken = [
+        f"{file.relative_to(ROOT)}:{call.lineno}"
+        for package in ("clients/python/plexus", "observability", "mesh", "services", "demo")
+        for file in (ROOT / package).rglob("*.py")
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in levels
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id in {"_log", "log", "logger", "_logger", "logging"}
+        and not (call.args and isinstance(call.args[0], ast.Constant))
+    ]
+    assert spoken == []

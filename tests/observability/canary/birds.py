@@ -7,7 +7,9 @@ are long. What is searched for is not the value as it was, but every form that i
 from __future__ import annotations
 
 import base64
+import re
 import string
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -54,21 +56,25 @@ class Flock:
         """How many values there are."""
         return self.texts + len(self.dates) + len(self.numbers)
 
-    def needles(self) -> dict[bytes, str]:
-        """What to look for, in lower case, and what each is the trace of."""
-        found = {needle: form for case in _CASES for needle, form in _forms(case.encode()).items()}
-        for date in self.dates:
-            found.update({needle: "a date" for needle in _dates(*date.split("-"))})
-        for number in self.numbers:
-            found[number.encode()] = "a number"
-            found[f"{number[:-2]}.{number[-2:]}".encode()] = "an amount"
-        return {needle.lower(): form for needle, form in found.items()}
+    def traces(self) -> Traces:
+        """What to look for, as it is now."""
+        return Traces(frozenset(self.dates), frozenset(self.numbers))
 
 
-def hits(content: bytes, needles: dict[bytes, str]) -> list[str]:
-    """The forms in which values are found in *content*."""
-    lowered = content.lower()
-    return sorted({form for needle, form in needles.items() if needle in lowered})
+class Traces:
+    """Finds values in what was written down, in every form that they may have taken on."""
+
+    def __init__(self, dates: frozenset[str], numbers: frozenset[str]) -> None:
+        self._dates = {form: "a date" for date in dates for form in _dates(*date.split("-"))}
+        self._numbers = {form: name for number in numbers for form, name in _numbers(number)}
+
+    def hits(self, content: bytes) -> list[str]:
+        """The forms in which values are found in *content*."""
+        lowered = content.lower()
+        found = {form for needle, form in _NEEDLES.items() if needle in lowered}
+        for pattern, known in ((_DATE, self._dates), (_NUMBER, self._numbers)):
+            found.update(known[each] for each in pattern.findall(lowered) if each in known)
+        return sorted(found)
 
 
 def _forms(word: bytes) -> dict[bytes, str]:
@@ -96,6 +102,16 @@ def _base64(word: bytes, before: int, others: bytes = b"+/") -> bytes:
     return encoded[first:last]
 
 
+_NEEDLES: Final = {
+    needle.lower(): form for case in _CASES for needle, form in _forms(case.encode()).items()
+}
+_DATE: Final = re.compile(
+    rb"16\d\d[-/]\d\d[-/]\d\d|\d\d/\d\d/16\d\d|\d\d\.\d\d\.16\d\d"
+    rb"|\(16\d\d, \d+, \d+|year\"?: ?16\d\d"
+)
+_NUMBER: Final = re.compile(rb"\d{9,}(?:\.\d\d)?|\d{7,}\.\d\d(?!\d)")
+
+
 def _dates(year: str, month: str, day: str) -> list[bytes]:
     return [
         form.encode()
@@ -106,7 +122,13 @@ def _dates(year: str, month: str, day: str) -> list[bytes]:
             f"{day}.{month}.{year}",
             f"({year}, {int(month)}, {int(day)}",
             f"year: {year}",
-            f'"year": {year}',
-            f'"year":{year}',
+            f'year": {year}',
+            f'year":{year}',
         )
     ]
+
+
+def _numbers(number: str) -> Iterator[tuple[bytes, str]]:
+    yield number.encode(), "a number"
+    yield f"{number}.00".encode(), "a number"
+    yield f"{number[:-2]}.{number[-2:]}".encode(), "an amount"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from plexus.contract import DataClass, data_class
@@ -17,7 +17,7 @@ _TOO_LONG = 20_000
 _DEEP = 5
 
 # What a token, a count or an amount holds must fit the rest of the request.
-_LEFT_ALONE = frozenset({"page_token", "minor_units", "quantity"})
+_LEFT_ALONE = frozenset({"page_token", "minor_units"})
 
 
 def seeded(message: Message, flock: Flock) -> Message:
@@ -31,6 +31,9 @@ def _seed(message: Any, flock: Flock, place: str, *, closed: bool) -> None:
         here, hidden = f"{place}.{field.name}", closed or data_class(field) in CLOSED
         if field.message_type is not None:
             _seed_inside(message, field, flock, here, closed=hidden)
+        elif field.name == "quantity":
+            # It is at least one and has two digits at most: too small to be found again.
+            message.quantity = message.quantity or 1
         elif hidden and field.name not in _LEFT_ALONE and field.type == field.TYPE_STRING:
             told = str(getattr(message, field.name)) if not field.is_repeated else ""
             # What a method needs to make sense of stays there.
@@ -44,11 +47,12 @@ def _seed(message: Any, flock: Flock, place: str, *, closed: bool) -> None:
 def _seed_inside(
     message: Any, field: FieldDescriptor, flock: Flock, place: str, *, closed: bool
 ) -> None:
-    if field.message_type.full_name == "plexus.type.v1.Date" and closed:
+    kind: Any = field.message_type
+    if kind.full_name == "plexus.type.v1.Date" and closed:
         year, month, day = map(int, flock.date(place).split("-"))
         date = getattr(message, field.name)
         date.year, date.month, date.day = year, month, day
-    elif inside(field) is None or not _reveals(field.message_type, closed):
+    elif inside(field) is None or not _reveals(kind, closed):
         return
     elif field.is_repeated:
         held = getattr(message, field.name)
@@ -60,7 +64,7 @@ def _seed_inside(
         _seed(getattr(message, field.name), flock, place, closed=closed)
 
 
-def _reveals(descriptor: Descriptor, closed: bool) -> bool:
+def _reveals(descriptor: Any, closed: bool) -> bool:
     if closed:
         return True
     return any(
@@ -92,7 +96,7 @@ def _unreadable(content: bytes, flock: Flock, place: str) -> Iterator[bytes]:
     yield content + b"\xfa\xff\x03" + length + value  # a field that nobody knows
 
 
-def _leaves(descriptor: Descriptor, deep: int = _DEEP) -> Iterator[tuple[FieldDescriptor, ...]]:
+def _leaves(descriptor: Any, deep: int = _DEEP) -> Iterator[tuple[FieldDescriptor, ...]]:
     for field in descriptor.fields:
         if field.message_type is None:
             yield (field,)
@@ -110,9 +114,7 @@ def _wrong(field: FieldDescriptor, flock: Flock, place: str) -> Iterator[Any]:
     elif field.type == field.TYPE_BYTES:
         yield flock.text(place).encode()
         yield b'{"resourceType": "' + flock.text(place).encode() + b'"}'
-    elif field.enum_type is not None:
-        yield flock.number(place, digits=9)
-    elif field.type in (field.TYPE_INT32, field.TYPE_UINT32):
+    elif field.enum_type is not None or field.type in (field.TYPE_INT32, field.TYPE_UINT32):
         yield flock.number(place, digits=9)
     elif field.type in (field.TYPE_INT64, field.TYPE_UINT64):
         yield flock.number(place)
