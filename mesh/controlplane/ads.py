@@ -7,9 +7,10 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
-from envoy.service.discovery.v3.ads_pb2_grpc import AggregatedDiscoveryServiceServicer
-from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
+import grpc
+from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
 
+from mesh.controlplane.access import ADS
 from mesh.controlplane.publisher import Publisher, Subscriber
 from mesh.controlplane.resources import Kind
 
@@ -18,15 +19,23 @@ _log = logging.getLogger(__name__)
 _KINDS = {kind.type_url: kind for kind in Kind}
 
 
-class DiscoveryService(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]
-    """Gives each client exactly what it subscribes to, and again when that changes."""
+class DiscoveryService:
+    """Gives each client exactly what it subscribes to, and again when that changes.
+
+    *handler* is what a server takes. Responses are bytes: they were serialised for everyone at once.
+    """
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
+        stream: Any = grpc.stream_stream_rpc_method_handler(
+            self.StreamAggregatedResources, request_deserializer=DiscoveryRequest.FromString
+        )
+        service, _, method = ADS.strip("/").partition("/")
+        self.handler = grpc.method_handlers_generic_handler(service, {method: stream})
 
     async def StreamAggregatedResources(
         self, request_iterator: AsyncIterator[DiscoveryRequest], context: Any
-    ) -> AsyncIterator[DiscoveryResponse]:
+    ) -> AsyncIterator[bytes]:
         """Serve one client until it leaves."""
         del context
         subscriber = Subscriber()

@@ -23,18 +23,20 @@ from plexus.mesh.v1.replica_pb2 import Nack, ResourceVersion
 _log = logging.getLogger(__name__)
 
 
+# What a response lacks of the others is deleted by the client. Of these it may lack what did not
+# change (xDS: "State of the World").
+_IN_PARTS = frozenset({Kind.LOAD_ASSIGNMENT, Kind.ROUTES})
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The last response of one type on one stream."""
+    """The last response of one type on one stream: the *resources* in it, and the *digests* of all
+    that the client has when it accepts it."""
 
     nonce: str
     version: str
     resources: Mapping[str, Resource]
-
-    @property
-    def digests(self) -> Mapping[str, str]:
-        """The digest of each resource in it."""
-        return {name: resource.digest for name, resource in self.resources.items()}
+    digests: Mapping[str, str]
 
 
 @dataclass(eq=False, slots=True)
@@ -60,27 +62,36 @@ class Subscriber:
         """Whether it uses what *snapshot* has for it."""
         return self.accepted.get(kind) == snapshot[kind].digests(self.wanted[kind])
 
-    def respond(self, kind: Kind, snapshot: Snapshot) -> DiscoveryResponse | None:
-        """The response that brings it to *snapshot*; None when it has that already."""
+    def respond(self, kind: Kind, snapshot: Snapshot) -> bytes | None:
+        """The response that brings it to *snapshot*, serialised; None when it has that already."""
         if kind not in self.wanted:
             return None
-        due = snapshot[kind].digests(self.wanted[kind])
+        served = snapshot[kind]
+        due = served.digests(self.wanted[kind])
         last = self.sent.get(kind)
-        if kind not in self.asked and last is not None and last.digests == due:
+        asked = kind in self.asked
+        if not asked and last is not None and last.digests == due:
             return None
+        names = tuple(due)
+        if not asked and last is not None and self._can_tell_apart(kind, last):
+            names = tuple(name for name in due if last.digests.get(name) != due[name]) or names
         self.asked.discard(kind)
         self.responses += 1
-        by_name = snapshot[kind].by_name
         sent = Sent(
-            str(self.responses), snapshot[kind].version, {name: by_name[name] for name in due}
+            nonce=str(self.responses),
+            version=served.version,
+            resources={name: served.by_name[name] for name in names},
+            digests=due,
         )
         self.sent[kind] = sent
-        return DiscoveryResponse(
-            version_info=sent.version,
-            resources=[resource.packed for resource in sent.resources.values()],
-            type_url=kind.type_url,
-            nonce=sent.nonce,
-        )
+        # Fields of a message may follow one another in any order: the nonce, which is all that is this
+        # client's own, comes after what is everybody's.
+        own: bytes = DiscoveryResponse(nonce=sent.nonce).SerializeToString()
+        return served.content(kind, names) + own
+
+    def _can_tell_apart(self, kind: Kind, last: Sent) -> bool:
+        """Whether what it has is known: it may then be told the difference alone."""
+        return kind in _IN_PARTS and self.accepted.get(kind) == last.digests
 
 
 @dataclass(slots=True)
@@ -134,11 +145,11 @@ class Publisher:
         self._refused = {
             (kind, name): digest
             for (kind, name), digest in self._refused.items()
-            if self._latest[kind].digests([name]).get(name) == digest
+            if self._latest[kind].digests(frozenset({name})).get(name) == digest
         }
         self._serve()
 
-    def respond(self, subscriber: Subscriber, kind: Kind) -> DiscoveryResponse | None:
+    def respond(self, subscriber: Subscriber, kind: Kind) -> bytes | None:
         """The response that brings *subscriber* to what is served; None when it has that already."""
         response = subscriber.respond(kind, self._served)
         self.tallies[kind].sent += response is not None
@@ -177,13 +188,21 @@ class Publisher:
     async def settle(self, kind: Kind, timeout: float) -> bool:
         """Wait until every subscriber uses what is served now; False when *timeout* came first."""
 
+        served: Snapshot | None = None
+        waited_for: list[Subscriber] = []
+
         def settled() -> bool:
-            served = self._served
-            return all(
-                subscriber.has_accepted(kind, served)
-                for subscriber in self._subscribers
-                if kind in subscriber.wanted
-            )
+            # Asked at every acceptance: each subscriber is looked at once, not each time.
+            nonlocal served
+            if served is not self._served:
+                served = self._served
+                waited_for[:] = [each for each in self._subscribers if kind in each.wanted]
+            while waited_for:
+                last = waited_for[-1]
+                if last in self._subscribers and not last.has_accepted(kind, served):
+                    return False
+                waited_for.pop()
+            return True
 
         async with self._acknowledged:
             try:

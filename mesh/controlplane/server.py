@@ -11,9 +11,6 @@ import logging
 from functools import partial
 
 import grpc.aio
-from envoy.service.discovery.v3.ads_pb2_grpc import (
-    add_AggregatedDiscoveryServiceServicer_to_server,
-)
 
 from mesh import meaning
 from mesh.audit.seal import Signer
@@ -169,7 +166,7 @@ class ControlPlane:
     async def _open_mesh_port(self) -> None:
         open_to = frozenset({Audience.WORKLOADS, Audience.OPERATOR})
         server = self._server(open_to)
-        add_AggregatedDiscoveryServiceServicer_to_server(DiscoveryService(self.publisher), server)
+        server.add_generic_rpc_handlers((DiscoveryService(self.publisher).handler,))
         add_RegistryServiceServicer_to_server(
             RegistryService(self.registry, self.publisher, self._topology, self._anchoring), server
         )

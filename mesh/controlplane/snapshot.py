@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
@@ -18,6 +18,7 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
+from envoy.service.discovery.v3.discovery_pb2 import DiscoveryResponse
 from google.protobuf.any_pb2 import Any as Packed
 from google.protobuf.message import Message
 
@@ -42,10 +43,15 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """All resources of one type, by name."""
+    """All resources of one type, by name.
+
+    What clients get of it is made once for all that ask for the same.
+    """
 
     version: str
     by_name: Mapping[str, Resource]
+    _digests: dict[frozenset[str], Mapping[str, str]] = field(default_factory=dict, compare=False)
+    _contents: dict[tuple[str, ...], bytes] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, resources: Iterable[Resource]) -> Resources:
@@ -57,10 +63,26 @@ class Resources:
             by_name=MappingProxyType({resource.name: resource for resource in ordered}),
         )
 
-    def digests(self, names: Iterable[str]) -> Mapping[str, str]:
+    def digests(self, names: frozenset[str]) -> Mapping[str, str]:
         """What a client that asks for *names* gets: the digest of each that is there."""
-        by_name = self.by_name
-        return {name: by_name[name].digest for name in sorted(names) if name in by_name}
+        found = self._digests.get(names)
+        if found is None:
+            by_name = self.by_name
+            found = {name: by_name[name].digest for name in sorted(names) if name in by_name}
+            self._digests[names] = found
+        return found
+
+    def content(self, kind: Kind, names: tuple[str, ...]) -> bytes:
+        """A serialised response with these resources, complete but for its nonce."""
+        found = self._contents.get(names)
+        if found is None:
+            response = DiscoveryResponse(
+                version_info=self.version,
+                resources=[self.by_name[name].packed for name in names],
+                type_url=kind.type_url,
+            )
+            found = self._contents[names] = response.SerializeToString()
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from envoy.service.discovery.v3.discovery_pb2 import DiscoveryResponse
 from google.protobuf.message import Message
 
 from mesh import meaning, topology
@@ -36,6 +37,14 @@ def _subscribe(publisher: Publisher, kind: Kind, *names: str) -> Subscriber:
     return subscriber
 
 
+def _response(
+    subscriber: Subscriber, publisher: Publisher, kind: Kind = Kind.LOAD_ASSIGNMENT
+) -> DiscoveryResponse:
+    content = subscriber.respond(kind, publisher.served)
+    assert content is not None
+    return DiscoveryResponse.FromString(content)
+
+
 def _accept(publisher: Publisher, subscriber: Subscriber, kind: Kind) -> None:
     asyncio.run(publisher.accept(subscriber, kind))
 
@@ -43,26 +52,54 @@ def _accept(publisher: Publisher, subscriber: Subscriber, kind: Kind) -> None:
 def test_a_client_gets_exactly_what_it_asks_for_and_again_only_when_that_changes() -> None:
     publisher = Publisher(_snapshot(1))
     subscriber = _subscribe(publisher, Kind.LOAD_ASSIGNMENT, "records", "unheard-of")
-    first = subscriber.respond(Kind.LOAD_ASSIGNMENT, publisher.served)
-    assert first is not None
+    first = _response(subscriber, publisher)
     assert len(first.resources) == 1
     publisher.publish(_snapshot(1))
     assert subscriber.respond(Kind.LOAD_ASSIGNMENT, publisher.served) is None
     publisher.publish(_snapshot(1, 2))
-    second = subscriber.respond(Kind.LOAD_ASSIGNMENT, publisher.served)
-    assert second is not None
+    second = _response(subscriber, publisher)
     assert second.nonce != first.nonce
     assert second.version_info != first.version_info
 
 
-def test_a_resource_is_serialised_once_for_all_clients() -> None:
+def test_what_clients_get_alike_is_serialised_once_and_only_the_nonce_is_their_own() -> None:
     publisher = Publisher(_snapshot(1))
-    packed = {
-        id(subscriber.sent[Kind.CLUSTER].resources["records"].packed)
-        for subscriber in (_subscribe(publisher, Kind.CLUSTER, "records") for _ in range(3))
-        if subscriber.respond(Kind.CLUSTER, publisher.served)
-    }
-    assert len(packed) == 1
+    clients = [_subscribe(publisher, Kind.CLUSTER, "records") for _ in range(3)]
+    # One that was told something before has another nonce.
+    clients[0].ask(Kind.ROUTES, frozenset({"records"}))
+    clients[0].respond(Kind.ROUTES, publisher.served)
+    contents = [client.respond(Kind.CLUSTER, publisher.served) for client in clients]
+    served = publisher.served[Kind.CLUSTER]
+    once = served.content(Kind.CLUSTER, ("records",))
+    assert once is served.content(Kind.CLUSTER, ("records",))
+    assert all(content and content.startswith(once) for content in contents)
+    read = [DiscoveryResponse.FromString(content or b"") for content in contents]
+    assert [response.nonce for response in read] == ["2", "1", "1"]
+    assert {response.version_info for response in read} == {served.version}
+    assert {len(response.resources) for response in read} == {1}
+
+
+def test_a_client_that_has_the_rest_is_sent_the_endpoints_that_changed_and_no_others() -> None:
+    publisher = Publisher(_snapshot(1))
+    subscriber = _subscribe(publisher, Kind.LOAD_ASSIGNMENT, "records", "billing")
+    assert len(_response(subscriber, publisher).resources) == 2
+    _accept(publisher, subscriber, Kind.LOAD_ASSIGNMENT)
+    publisher.publish(_snapshot(1, 2))
+    assert len(_response(subscriber, publisher).resources) == 1
+    # Not accepted yet: what it has is not known, so the next change comes with everything.
+    publisher.publish(_snapshot(1, 2, 3))
+    assert len(_response(subscriber, publisher).resources) == 2
+    _accept(publisher, subscriber, Kind.LOAD_ASSIGNMENT)
+    assert subscriber.has_accepted(Kind.LOAD_ASSIGNMENT, publisher.served)
+
+
+def test_a_client_is_always_sent_all_of_its_clusters() -> None:
+    publisher = Publisher(_snapshot(1))
+    subscriber = _subscribe(publisher, Kind.CLUSTER, "records", "billing")
+    subscriber.respond(Kind.CLUSTER, publisher.served)
+    _accept(publisher, subscriber, Kind.CLUSTER)
+    publisher.publish(_snapshot(1, clusters=_other_cluster(1)))
+    assert len(_response(subscriber, publisher, Kind.CLUSTER).resources) == 2
 
 
 def test_a_refused_resource_is_served_as_last_accepted_until_it_changes() -> None:
