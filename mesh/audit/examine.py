@@ -232,4 +232,7 @@ class _Examination:
             )
 
     def _break(self, kind: Kind, where: str, what: str) -> None:
-        raise Broken(kind, where, what)
+        verdict = self._verdict
+        raise Broken(
+            kind, verdict.name if where == verdict.journal else f"{verdict.name}/{where}", what
+        )

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from mesh.chaos import command as chaos
-from mesh.command import calling, contracts, importing, lifecycle, logs, processes, status, traces
+from mesh.command import (
+    audit,
+    calling,
+    contracts,
+    importing,
+    lifecycle,
+    logs,
+    processes,
+    status,
+    traces,
+)
 from mesh.command.group import Program
 
 _PLATFORM = "The platform"
@@ -67,5 +77,6 @@ app.command("call", rich_help_panel=_SERVICES)(calling.call)
 app.command("import", rich_help_panel=_SERVICES)(importing.import_)
 app.command("trace", rich_help_panel=_SERVICES)(traces.trace)
 app.command("traces", rich_help_panel=_SERVICES)(traces.traces)
+app.add_typer(audit.app, name="audit", rich_help_panel=_PLATFORM)
 app.add_typer(contracts.app, name="contract", rich_help_panel=_CONTRACTS)
 app.add_typer(chaos.app, name="chaos", rich_help_panel=_PLATFORM)

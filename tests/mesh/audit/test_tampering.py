@@ -70,12 +70,17 @@ def record(lines: list[bytes]) -> int:
     return next(n for n in range(5, len(lines)) if is_record[n] and is_record[n + 1])
 
 
+def place(path: Path) -> str:
+    """A file as findings name it."""
+    return "/".join(path.parts[-4:])
+
+
 def edit(path: Path) -> str:
     lines = lines_of(path)
     at = record(lines)
     lines[at] = lines[at].replace(b'"edge"', b'"none"')
     write(path, lines)
-    return f"{path.name}:{at + 1}"
+    return f"{place(path)}:{at + 1}"
 
 
 def delete(path: Path) -> str:
@@ -83,7 +88,7 @@ def delete(path: Path) -> str:
     at = record(lines)
     del lines[at]
     write(path, lines)
-    return f"{path.name}:{at + 1}"
+    return f"{place(path)}:{at + 1}"
 
 
 def swap(path: Path) -> str:
@@ -91,19 +96,19 @@ def swap(path: Path) -> str:
     at = record(lines)
     lines[at], lines[at + 1] = lines[at + 1], lines[at]
     write(path, lines)
-    return f"{path.name}:{at + 1}"
+    return f"{place(path)}:{at + 1}"
 
 
 def repeat(path: Path) -> str:
     lines = lines_of(path)
     at = record(lines)
     write(path, [*lines[: at + 1], lines[at], *lines[at + 1 :]])
-    return f"{path.name}:{at + 2}"
+    return f"{place(path)}:{at + 2}"
 
 
 def cut(path: Path) -> str:
     write(path, lines_of(path)[:-3])
-    return path.parent.name
+    return "/".join(path.parts[-4:-1])
 
 
 def remove(path: Path) -> str:
@@ -113,7 +118,7 @@ def remove(path: Path) -> str:
 
 def add(path: Path) -> str:
     path.with_name("note.txt").write_bytes(b"")
-    return "note.txt"
+    return place(path.with_name("note.txt"))
 
 
 @pytest.mark.parametrize(
