@@ -258,7 +258,8 @@ class Host:
                 self._parts.channels.values, lambda path: self._workload in callers[path]
             ),
             lambda: connections(self._database.pools),
-            lambda: tasks(lambda: (self._purge, *self._built.tasks)),
+            lambda: tasks(lambda: (self._purge, *self._built.tasks, *self._trail.tasks)),
+            self._trail.metrics,
             lambda: certificate(lambda: (held.held.start_time, held.expire_time)),
         )
 

@@ -11,6 +11,7 @@ import contextvars
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -53,6 +54,7 @@ class Telling:
         self._send = send
         self._books: dict[Path, _Book] = {}
         self._turns = 0
+        self._told_at = time.monotonic()
         self._turn = threading.Lock()
         self._task = Periodic(TELLING, meaning.AUDIT_TELL, self.work)
 
@@ -75,8 +77,9 @@ class Telling:
             _log.warning("accesses_not_told", error=type(error).__name__)
 
     def lag(self) -> float:
-        """Seconds by which a turn is overdue."""
-        return self._task.lag()
+        """Seconds for which something has waited to be told; 0 when nothing does."""
+        waited = time.monotonic() - self._told_at - 2 * meaning.AUDIT_TELL
+        return max(0.0, waited)
 
     def work(self) -> None:
         """Tell what is new."""
@@ -84,6 +87,7 @@ class Telling:
             head = self._journal.head
             if head is None or not self._tell(self._journal.path, head.sequence):
                 return
+            self._told_at = time.monotonic()
             if self._turns % _LEFT_BEHIND == 0:
                 for journal in self._left_behind():
                     self._tell(journal, None)

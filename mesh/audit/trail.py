@@ -12,6 +12,7 @@ from mesh.audit.seal import Signer
 from mesh.audit.telling import Send, Telling
 from mesh.identity.workload import WorkloadIdentity
 from mesh.settings import Settings
+from observability.metrics.audit import audit
 from plexus.client import Channel, Inbound, optional, working
 from plexus.contract import TELLING, Contract, Method
 from plexus.errors import Fault
@@ -67,6 +68,15 @@ class Trail:
         self._telling = Telling(self.journal, send)
         with working(work):
             self._telling.start()
+
+    @property
+    def tasks(self) -> tuple[Telling, ...]:
+        """The background work, once it has begun."""
+        return (self._telling,) if self._telling else ()
+
+    def metrics(self) -> Iterable[Any]:
+        """The metrics of this instant."""
+        return audit(self.journal) if self.journal else ()
 
     def head(self) -> JournalHead | None:
         """The end of the journal for the control plane to vouch for."""
