@@ -15,7 +15,7 @@ from mesh import meaning
 from mesh.server.faults import abort
 from mesh.server.incoming import Handle, Incoming, Parts
 from mesh.server.stack import compose
-from mesh.server.traced import Failed, finish, instrumented, leave, unspan
+from mesh.server.traced import Failed, Shown, finish, instrumented, leave, unspan
 from plexus.client import Inbound, traceparent
 from plexus.client.traceparent import TRACEPARENT
 from plexus.contract import Method
@@ -60,7 +60,7 @@ def _handler(method: Method, handler: Any, parts: Parts) -> grpc.RpcMethodHandle
         header = _header(metadata)
         # Without one nobody upstream has decided: this is where the trace begins.
         if traceparent.is_sampled(header) if header else traceparent.chosen(parts.sampling):
-            return spanned()(raw, call)
+            return spanned()(raw, call, metadata)
         return quick(raw, call, metadata, header or _begin())
 
     make = getattr(grpc, f"{kind}_rpc_method_handler")
@@ -110,15 +110,16 @@ def _unsampled(method: Method, handle: Handle) -> Any:
 def _sampled(method: Method, handle: Handle, kind: str) -> Any:
     """What answers calls that have a span."""
 
-    def begin(raw: Any, call: grpc.ServicerContext) -> tuple[Incoming, trace.Span]:
+    def begin(raw: Any, shown: Any) -> tuple[Incoming, trace.Span]:
+        call: grpc.ServicerContext = shown.call
         span = trace.get_current_span()
         header = traceparent.of(span.get_span_context(), sampled=True)
         work = _work(method, call, header, time.monotonic())
         work.sampled = True
-        return Incoming(raw=raw, context=call, metadata=_metadata(call), work=work), span
+        return Incoming(raw=raw, context=call, metadata=shown.metadata, work=work), span
 
-    def inside(raw: Any, call: grpc.ServicerContext) -> Any:
-        incoming, span = begin(raw, call)
+    def inside(raw: Any, shown: Any) -> Any:
+        incoming, span = begin(raw, shown)
         try:
             response = handle(incoming)
         except Exception as error:  # noqa: BLE001 - raised again outside the span
@@ -127,8 +128,8 @@ def _sampled(method: Method, handle: Handle, kind: str) -> Any:
         finish(span, incoming, None)
         return response
 
-    def inside_stream(raw: Any, call: grpc.ServicerContext) -> Iterator[Any]:
-        incoming, span = begin(raw, call)
+    def inside_stream(raw: Any, shown: Any) -> Iterator[Any]:
+        incoming, span = begin(raw, shown)
         try:
             yield from handle(incoming)
         except GeneratorExit as gone:
@@ -142,15 +143,15 @@ def _sampled(method: Method, handle: Handle, kind: str) -> Any:
 
     within = instrumented(method, kind, inside_stream if method.server_streaming else inside)
 
-    def unary(raw: Any, call: grpc.ServicerContext) -> Any:
-        answer = within(raw, call)
+    def unary(raw: Any, call: grpc.ServicerContext, metadata: Mapping[str, Any]) -> Any:
+        answer = within(raw, Shown(call, metadata))
         if isinstance(answer, Failed):
             abort(answer.error, call)
         return answer
 
-    def stream(raw: Any, call: grpc.ServicerContext) -> Iterator[Any]:
+    def stream(raw: Any, call: grpc.ServicerContext, metadata: Mapping[str, Any]) -> Iterator[Any]:
         try:
-            yield from unspan(within(raw, call))
+            yield from unspan(within(raw, Shown(call, metadata)))
         except Exception as error:  # noqa: BLE001 - this is where every failure gets its reason
             abort(error, call)
 

@@ -7,7 +7,7 @@ What a span says is who asked, how it ended, and the documented reason; never an
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
@@ -41,6 +41,34 @@ _ERRORS: Final = frozenset(
 )
 
 
+class Shown:
+    """What the instrumentation is shown of a call: of its metadata the trace, and no peer.
+
+    It would make two dictionaries of all metadata and take the peer's address apart; who the caller is,
+    its certificate says. *call* is the call itself.
+    """
+
+    __slots__ = ("call", "metadata")
+
+    def __init__(self, call: grpc.ServicerContext, metadata: Mapping[str, Any]) -> None:
+        self.call = call
+        self.metadata = metadata
+
+    def invocation_metadata(self) -> Sequence[_Pair]:
+        """What names the trace."""
+        header = self.metadata.get(TRACEPARENT)
+        return () if header is None else (_Pair(TRACEPARENT, header),)
+
+    def peer(self) -> str:
+        """None to speak of."""
+        return "unix:"
+
+
+class _Pair(NamedTuple):
+    key: str
+    value: Any
+
+
 class Failed(NamedTuple):
     """Takes an error past the instrumentation, which would write down its text and its stack."""
 
@@ -48,7 +76,9 @@ class Failed(NamedTuple):
 
 
 def instrumented(method: Method, kind: str, serve: Any) -> Any:
-    """*serve* inside a span. What it returns, or yields last, as Failed comes out when that has ended."""
+    """*serve* inside a span: called as `(raw, Shown)`, it calls *serve* as `(raw, context)`, where
+    `context.call` and `context.metadata` are the call's. What *serve* returns, or yields last, as
+    Failed comes out when the span has ended."""
     # Imported for the first sampled call: a process that never samples never pays for it.
     from opentelemetry.instrumentation import grpc as instrumentation
 

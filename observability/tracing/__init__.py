@@ -53,16 +53,13 @@ def record(service: str, replica: str, processor: SpanProcessor) -> None:
     """Have this process's spans made, and handed to *processor*. Once in the life of a process."""
     from opentelemetry import propagate, trace
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     from observability.tracing.late import keeper
+    from observability.tracing.spans import Provider
 
     resource = Resource.create({"service.name": service, "service.instance.id": replica})
-    provider = TracerProvider(sampler=ALWAYS_ON, resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(processor)
-    trace.set_tracer_provider(provider)
+    trace.set_tracer_provider(Provider(processor, resource))
     # A caller's baggage is not carried on: it may hold anything.
     propagate.set_global_textmap(TraceContextTextMapPropagator())
     afterwards.keep_with(keeper(processor, resource))

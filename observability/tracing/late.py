@@ -9,10 +9,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from observability.tracing.spans import KEPT
 from plexus.client.afterwards import Keep, Late
 
 _SCOPE = InstrumentationScope("plexus.afterwards")
-_KEPT = trace.TraceFlags(trace.TraceFlags.SAMPLED)
 
 
 def keeper(processor: SpanProcessor, resource: Resource) -> Keep:
@@ -41,4 +41,4 @@ def keeper(processor: SpanProcessor, resource: Resource) -> Keep:
 
 
 def _context(late: Late, span_id: int) -> trace.SpanContext:
-    return trace.SpanContext(late.trace_id, span_id, is_remote=False, trace_flags=_KEPT)
+    return trace.SpanContext(late.trace_id, span_id, is_remote=False, trace_flags=KEPT)
