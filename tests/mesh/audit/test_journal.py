@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -98,8 +99,6 @@ def test_a_journal_goes_on_in_the_next_file_and_over_restarts(
 
 
 def test_a_day_ends_a_file(books: Books) -> None:
-    from datetime import UTC, datetime, timedelta
-
     today = [datetime(2026, 5, 1, 23, 59, tzinfo=UTC)]
     with books.opened(now=lambda: today[0]) as journal:
         journal.append(access())
