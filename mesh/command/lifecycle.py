@@ -13,6 +13,7 @@ from mesh.command.terminal import console, platform
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mesh.runtime.client import Platform
     from mesh.runtime.starting import Step
 
 
@@ -77,6 +78,8 @@ def up(
         )
         if not started:
             out.print(f"[green]✓[/green] runs already in {here.home.path}; see `plexus status`")
+            if jaeger:
+                _tell_jaeger(out, here)
         elif foreground:
             _stay(here.wait_end)
 
@@ -105,6 +108,17 @@ def _observers(out: Console) -> tuple[Path, Path | None]:
     if prometheus is None:
         say("no Prometheus here: Jaeger's Monitor tab stays empty")
     return jaeger, prometheus
+
+
+def _tell_jaeger(out: Console, here: Platform) -> None:
+    """Where it is in a platform that ran already; Mistake when that was started without."""
+    from mesh.runtime.errors import Mistake
+
+    if "jaeger" not in here.observers():
+        raise Mistake(
+            "it was started without Jaeger", "`plexus down`, then `plexus up --jaeger` again"
+        )
+    out.print(f"[green]✓[/green] {'jaeger':<14} [dim]http://{here.observers()['jaeger']}[/dim]")
 
 
 def _stay(wait_end: Callable[[], None]) -> None:

@@ -19,6 +19,7 @@ import observability
 from mesh.runtime.client import Platform
 from mesh.topology import EDGE
 from plexus.contract import load
+from plexus.errors import NotFound
 from plexus.scheduling.v1 import scheduling_service_pb2 as scheduling
 from plexus.scheduling.v1.appointment_pb2 import PatientVerification
 from plexus.scheduling.v1.scheduling_service_pb2_grpc import SchedulingServiceStub
@@ -216,6 +217,9 @@ def test_the_links_of_a_span_lead_to_numbers(
     """Every address that the pages would fill in from a span asks Prometheus what it can answer."""
     with journey.recorded("booking") as trace_id:
         journey.book(platform, patients[0])
+    unknown = scheduling.GetAppointmentRequest(appointment_id="apt_unknown")
+    with pytest.raises(NotFound):
+        SchedulingServiceStub(platform.channel("scheduling")).GetAppointment(unknown)
     served = next(span for span in jaeger.settled(trace_id) if span.kind == "server")
     failed = {"plexus.error.reason": "UNAVAILABLE"}
     queries = [
@@ -236,7 +240,10 @@ def _asked(template: str, attributes: Mapping[str, Any]) -> list[str]:
     return [value for name, values in asked.items() if name.endswith("expr") for value in values]
 
 
-def test_the_monitor_tab_has_data(platform: Platform, jaeger: Jaeger) -> None:
+def test_the_monitor_tab_has_data(
+    platform: Platform, jaeger: Jaeger, travelled: list[Span]
+) -> None:
+    del travelled
     if "prometheus" not in platform.observers():
         pytest.skip("no Prometheus here, and the Monitor tab reads from it")
     assert eventually(lambda: jaeger.rate("triage"), bool)
