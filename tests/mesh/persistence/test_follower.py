@@ -224,6 +224,35 @@ def test_a_follower_that_cannot_reach_the_feed_lags(clinic: Database) -> None:
     follower.stop()
 
 
+def test_a_follower_that_keeps_up_with_a_feed_that_never_pauses_does_not_lag(
+    clinic: Database,
+) -> None:
+    ended = threading.Event()
+
+    def endless(after: int) -> Iterator[int]:
+        for sequence in itertools.count(after + 1):
+            if ended.wait(0.02):
+                return
+            yield sequence
+
+    follower = Follower(
+        "billing",
+        clinic,
+        subscribe=endless,
+        sequence_of=lambda event: event,
+        apply=lambda tx, event: None,
+        time_of=lambda event: time.time(),
+    )
+    follower.start()
+    began = time.monotonic()
+    # Longer than a stream has to be silent to have told everything.
+    _wait_until(lambda: time.monotonic() - began > 1.5 and follower.sequence > 10)
+    assert follower.lag() < 1.0
+    assert follower.failures == 0
+    ended.set()
+    follower.stop()
+
+
 def test_a_periodic_task_survives_its_failures() -> None:
     turns = itertools.count(1)
     reached = threading.Event()
