@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,21 +73,17 @@ class _Tail:
         with opened:
             found = os.fstat(opened.fileno())
             if found.st_ino != self._inode or found.st_size < self._position:
-                # A log that has grown large is put aside, and another begun in its place.
+                # A log that has grown large is put aside, and begun anew.
                 yield from self._put_aside()
                 self._inode, self._position, self._unfinished = found.st_ino, 0, b""
             opened.seek(self._position)
             yield from self._lines(opened.read())
 
     def _put_aside(self) -> Iterator[bytes]:
+        """What was put aside since the last look; at the first look, all of it."""
         older = self._file.with_suffix(".log.1")
-        if not older.exists():
-            return
-        with older.open("rb") as opened:
-            if os.fstat(opened.fileno()).st_ino == self._inode:
-                opened.seek(self._position)
-            elif self._inode:
-                return
+        with suppress(FileNotFoundError), older.open("rb") as opened:
+            opened.seek(self._position)
             yield from self._lines(opened.read())
 
     def _lines(self, new: bytes) -> Iterator[bytes]:

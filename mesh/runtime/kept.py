@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 
+from mesh.runtime import output
 from mesh.runtime.backoff import Backoff
 from mesh.runtime.birth import Born
 
 _log = logging.getLogger(__name__)
 
-_LARGEST_LOG = 16 * 1024 * 1024
+_LOOK_AT_LOG = 15.0
 
 
 class State(Enum):
@@ -138,29 +139,35 @@ class Kept:
         if self._stopping or self._held:
             # It was told to go while it was being started.
             process.kill()
-        code = await process.wait()
+        code = await self._end_of(process)
         self._born = None
         self._ended.set()
         if not self._stopping:
             _log.info("%s ended: %s", self.name, _told(code))
 
+    async def _end_of(self, process: asyncio.subprocess.Process) -> int:
+        ended = asyncio.ensure_future(process.wait())
+        while True:
+            done, _ = await asyncio.wait({ended}, timeout=_LOOK_AT_LOG)
+            if done:
+                return ended.result()
+            await asyncio.to_thread(output.bound, self.log)
+
     async def _spawn(self) -> asyncio.subprocess.Process:
-        if self.log.exists() and self.log.stat().st_size > _LARGEST_LOG:
-            self.log.replace(self.log.with_suffix(".log.1"))
-        output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        printed = output.opened(self.log)
         try:
             return await asyncio.create_subprocess_exec(
                 *self._command,
                 env=self._environment(),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
+                stdout=printed,
+                stderr=printed,
                 pass_fds=(self._alive,),
                 # Out of reach of the terminal's Ctrl-C: the runtime stops its processes in order.
                 start_new_session=True,
             )
         finally:
-            os.close(output)
+            os.close(printed)
 
     async def _rest(self, state: State, longest: float | None) -> None:
         """Wait until told otherwise, for at most *longest* seconds."""

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from mesh.command.gathering import Logs
 from mesh.command.program import app
+from mesh.runtime.output import bound, opened
 from observability.lines import show
 from tests.platform import ROOT
 
@@ -113,20 +114,38 @@ def test_following_sees_what_is_added_begun_anew_and_begun_by_a_new_replica(home
 
     assert len(new()) == 6
     assert new() == []
-    with (folder / "records-1.log").open("a") as opened:
-        opened.write(line("records-1", 11) + line("records-1", 12)[:20])
-        opened.flush()
+    with (folder / "records-1.log").open("a") as log:
+        log.write(line("records-1", 11) + line("records-1", 12)[:20])
+        log.flush()
         assert new() == ["11"]
-        opened.write(line("records-1", 12)[20:])
+        log.write(line("records-1", 12)[20:])
     assert new() == ["12"]
     (folder / "records-3.log").write_text(line("records-3", 13))
     assert new() == ["13"]
     # It has grown large: put aside with a line that nobody has read yet, and begun anew.
-    with (folder / "records-1.log").open("a") as opened:
-        opened.write(line("records-1", 14))
-    (folder / "records-1.log").rename(folder / "records-1.log.1")
-    (folder / "records-1.log").write_text(line("records-1", 15))
+    with (folder / "records-1.log").open("a") as log:
+        log.write(line("records-1", 14))
+    assert bound(folder / "records-1.log", largest=100)
+    with (folder / "records-1.log").open("a") as log:
+        log.write(line("records-1", 15))
     assert new() == ["14", "15"]
+    assert times(Logs(folder).look(lambda event: event.get("process") == "records-1")) == [
+        *("1", "4", "6", "11", "12", "14", "15")
+    ]
+
+
+def test_a_log_is_put_aside_when_it_is_large_and_its_process_writes_on(tmp_path: Path) -> None:
+    log = tmp_path / "records-1.log"
+    descriptor = opened(log)
+    try:
+        os.write(descriptor, b"0123456789\n")
+        assert not bound(log, largest=11)
+        assert bound(log, largest=10)
+        os.write(descriptor, b"next\n")
+    finally:
+        os.close(descriptor)
+    assert log.read_bytes() == b"next\n"
+    assert (tmp_path / "records-1.log.1").read_bytes() == b"0123456789\n"
 
 
 @pytest.fixture

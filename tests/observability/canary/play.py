@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -29,7 +28,7 @@ from tests.observability.canary.callers import Hostile, Seeding, play
 from tests.observability.canary.wire import Answers, Wire
 from tests.platform import ROOT, plexus
 
-_BEGUN = 0.1
+_LONGEST_PASSES = 90.0
 
 
 class Play:
@@ -70,25 +69,48 @@ class Play:
         self._commands()
 
     def in_disorder(self) -> None:
-        """Every method while something is broken."""
+        """Every method, again and again, while one thing after the other breaks under it."""
         for spec in FAULTS:
-            # Calls are under way when it happens.
-            calling = threading.Thread(target=self._under_way)
-            calling.start()
-            time.sleep(_BEGUN)
-            with broken(self.platform, spec, self.chance) as made:
+            with self._under_way() as passes, broken(self.platform, spec, self.chance) as made:
                 if not made:
                     self.missing.append(f"{spec.kind} of {spec.target}")
-                calling.join()
+                passes()
             self.platform.wait_ready(timeout=60)
         for service in SERVICES:
             with unforeseen(self.home, service, self.flock):
-                self._under_way()
+                self._each_once()
             with without_tables(self.home, service):
-                self._under_way()
+                self._each_once()
         self.platform.wait_ready(timeout=60)
 
-    def _under_way(self) -> None:
+    @contextmanager
+    def _under_way(self) -> Iterator[Callable[[], None]]:
+        """Calls are being made inside; what is given waits until each method was called anew."""
+        turn = threading.Condition()
+        ended, passed = threading.Event(), [0]
+
+        def call() -> None:
+            while not ended.is_set():
+                self._each_once()
+                with turn:
+                    passed[0] += 1
+                    turn.notify_all()
+
+        def passes() -> None:
+            with turn:
+                # The pass that is under way began before.
+                wanted = passed[0] + 2
+                turn.wait_for(lambda: passed[0] >= wanted, _LONGEST_PASSES)
+
+        calling = threading.Thread(target=call)
+        calling.start()
+        try:
+            yield passes
+        finally:
+            ended.set()
+            calling.join()
+
+    def _each_once(self) -> None:
         for method in self.methods:
             valid = self.seeding.valid(method, self.seeding.variables, self.chance)
             timeout = 0.6 if method.server_streaming else 1.0

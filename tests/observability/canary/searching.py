@@ -34,6 +34,7 @@ def searched(play: Play, tap: Tap, folder: Path, ran: Ran) -> dict[str, Any]:
         "calls": play.answers.calls,
         "outcomes": play.answers.outcomes,
         "spans": sum(tap.traces().values()),
+        "names": dict(sorted(tap.names().items(), key=lambda each: -each[1])[:25]),
         "chaos": ran.returncode,
         "missing": play.missing,
         "places": clean.places,

@@ -47,6 +47,16 @@ class Tap(grpc.GenericRpcHandler):
                         found[span.trace_id.hex()] = found.get(span.trace_id.hex(), 0) + 1
         return found
 
+    def names(self) -> dict[str, int]:
+        """How many spans have each name."""
+        found: dict[str, int] = {}
+        for batch in tuple(self.batches):
+            for resource in otlp.ExportTraceServiceRequest.FromString(batch).resource_spans:
+                for scope in resource.scope_spans:
+                    for span in scope.spans:
+                        found[span.name] = found.get(span.name, 0) + 1
+        return found
+
     def _take(self, content: bytes, context: grpc.ServicerContext) -> bytes:
         del context
         with self._lock:
