@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import threading
@@ -22,7 +23,7 @@ from plexus.errors import PlexusError
 from tests.observability.conftest import Report
 from tests.observability.journey import travel
 from tests.observability.scraper import RULES, Scraper, chosen, promtool, scraping
-from tests.platform import ROOT
+from tests.platform import ROOT, plexus
 from tools.observatory.grafana import queries
 
 pytestmark = pytest.mark.timeout(300)
@@ -34,6 +35,7 @@ CASES = Path(__file__).parent / "rules"
 _INTERVAL = "10s"
 _PATIENCE = 90.0
 _LOAD = 4
+_NAME = re.compile(r"\b(?:rpc|mesh|db|otel|process)_\w+")
 _OWN = ("rpc_", "mesh_", "db_", "otel_", "target_")
 
 
@@ -199,6 +201,47 @@ def test_every_alert_can_be_evaluated_and_has_a_playbook(seen: Seen, report: Rep
     playbooks = {rule["annotations"]["runbook_url"] for rule in alerts}
     assert all((ROOT / playbook).is_file() for playbook in playbooks)
     report("alerts", rules=len(alerts), playbooks=len(playbooks))
+
+
+def test_what_a_playbook_asks_of_prometheus_can_be_asked(seen: Seen) -> None:
+    labels = {label for metric in BY_BASE.values() for label in metric.labels}
+    known = seen.scraper.names() | labels
+    asked = [span for span in spans() if _NAME.search(span)]
+    assert asked
+    for span in asked:
+        assert set(_NAME.findall(span)) <= known, span
+        # Whatever the reader is to put in.
+        seen.scraper.now(re.sub(r'="(?:…|<\w+>)"', '=~".+"', span))
+
+
+def test_what_a_playbook_says_to_type_can_be_typed(seen: Seen, platform: Platform) -> None:
+    told = plexus("traces", "--service", "scheduling", home=platform.home.path)
+    (trace_id, *_) = re.findall(r"\b[0-9a-f]{32}\b", told.stdout)
+    meant = {
+        **dict.fromkeys(("service", "job", "callee"), "scheduling"),
+        **dict.fromkeys(("replica", "instance", "process"), "billing-2"),
+        "Method": "BookAppointment",
+        "n": "2",
+        "id": trace_id,
+    }
+    typed = {
+        re.sub(r"<(\w+)>", lambda found: meant[found[1]], span)
+        for span in spans()
+        if span.startswith("plexus ")
+    }
+    assert typed
+    # What looks comes before what breaks.
+    for line in sorted(typed, key=lambda line: line.split()[1] in ("kill", "scale")):
+        done = plexus(*line.split()[1:], home=platform.home.path)
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    platform.wait_ready(timeout=60)
+
+
+def spans() -> Iterator[str]:
+    """Everything that a playbook sets as code."""
+    for page in sorted(PLAYBOOKS.glob("*.md")):
+        for span in re.findall(r"`([^`]+)`", page.read_text(encoding="utf-8")):
+            yield " ".join(span.split())
 
 
 def test_prometheus_finds_nothing_wrong_with_rules_and_configuration(
