@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from plexus.mesh.v1.runtime_service_pb2 import Span, SpanAttribute, SpanEvent, TraceSummary
 
+_STATEMENT = "db.query.text"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 # What the line says already, or what is the same for every span.
 _UNTOLD = re.compile(
@@ -26,6 +27,9 @@ _UNTOLD = re.compile(
     r"|db\.(system\.name|operation\.name|collection\.name)"
 ).fullmatch
 _LONGEST = 160
+_WIDTH = 240
+# The text of a statement is shown when it took this share of the trace.
+_WORTH_READING = 0.05
 
 
 def trace(
@@ -48,7 +52,10 @@ def trace(
         )
     with platform(ctx) as here:
         found = here.find_trace(trace_id)
-    console().print(tree(trace_id, found.spans, found.followed_by))
+    out = console()
+    # A line that is cut says less than one that the terminal folds.
+    out.width = max(out.width, _WIDTH)
+    out.print(tree(trace_id, found.spans, found.followed_by))
 
 
 def traces(
@@ -71,10 +78,12 @@ def traces(
     seconds = _seconds(slower) if slower else 0.0
     with platform(ctx) as here:
         found = here.traces(errors=errors, service=service, slower=seconds, limit=limit)
-    if found:
-        console().print(table(found))
-    else:
+    if not found:
         typer.echo("no such trace was kept", err=True)
+        return
+    out = console()
+    out.width = max(out.width, _WIDTH)
+    out.print(table(found))
 
 
 def tree(trace_id: str, spans: Sequence[Span], followed_by: Sequence[str] = ()) -> Tree:
@@ -96,7 +105,7 @@ def tree(trace_id: str, spans: Sequence[Span], followed_by: Sequence[str] = ()) 
     def grow(branch: Tree, parent: str) -> None:
         for span in children[parent]:
             grown = branch.add(_label(span, began, is_critical=span.span_id in critical))
-            for detail in _details(span, began):
+            for detail in _details(span, began, ended - began):
                 grown.add(detail)
             grow(grown, span.span_id)
 
@@ -110,7 +119,9 @@ def table(found: Iterable[TraceSummary]) -> Table:
     """Traces, a line each."""
     from rich.table import Table
 
-    listed = Table("trace", "began", "took", "root", "services", "outcome", box=None)
+    listed = Table(
+        "trace", "began", "took", "root", "services", "outcome", box=None, pad_edge=False
+    )
     for each in found:
         colour = "red" if each.reason else "green"
         # Something may have failed that the root could do without.
@@ -132,10 +143,11 @@ def _label(span: Span, began: int, *, is_critical: bool) -> str:
     start = span.start_time.ToNanoseconds()
     took = (span.end_time.ToNanoseconds() - start) / 1e6
     colour = "green" if span.status == "OK" else "red"
-    name = span.name.rpartition(".")[2] if "/" in span.name else span.name
+    is_call = "/" in span.name
+    name = f"{span.name.rpartition('.')[2]} [dim]{span.kind}[/dim]" if is_call else span.name
     reason = span.reason if span.reason != span.status else ""
     return (
-        f"{mark}[bold]{_maker(span)}[/bold] {name} [dim]{span.kind}[/dim] "
+        f"{mark}[bold]{_maker(span)}[/bold] {name} "
         f"[dim]at {_offset(start, began)} for[/dim] {took:.1f} ms "
         f"[{colour}]{f'{span.status} {reason}'.strip()}[/{colour}]"
     )
@@ -145,8 +157,10 @@ def _maker(span: Span) -> str:
     return span.replica if span.replica.startswith(span.service) else span.service
 
 
-def _details(span: Span, began: int) -> Iterator[str]:
-    if told := _attributes(span.attributes):
+def _details(span: Span, began: int, total: int) -> Iterator[str]:
+    took = span.end_time.ToNanoseconds() - span.start_time.ToNanoseconds()
+    brief = took < total * _WORTH_READING
+    if told := _attributes(a for a in span.attributes if not (brief and a.key == _STATEMENT)):
         yield f"[dim]{told}[/dim]"
     for link in span.links:
         yield f"[dim]caused by trace {link.trace_id}[/dim]"

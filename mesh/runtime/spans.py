@@ -123,8 +123,8 @@ class SpanReceiver(trace_service_pb2_grpc.TraceServiceServicer):
 
 
 def has_failed(made: Made) -> bool:
-    """Whether a span ended with anything but OK."""
-    return made.span.status.code == trace_pb2.Status.STATUS_CODE_ERROR or _status(made.span) != "OK"
+    """Whether a span ended with anything but OK. What its own caller called off has not failed."""
+    return _status(made.span) not in ("OK", "CANCELLED")
 
 
 def _in_order(spans: Iterable[Made]) -> list[Made]:
@@ -197,11 +197,13 @@ def _span(made: Made) -> runtime.Span:
 
 
 def _status(span: trace_pb2.Span) -> str:
+    failed = "UNKNOWN" if span.status.code == trace_pb2.Status.STATUS_CODE_ERROR else "OK"
     for key in _STATUS_KEYS:
         if stated := _attribute(span.attributes, key):
-            return status_code(int(stated)).name if stated.isdecimal() else stated
-    failed = span.status.code == trace_pb2.Status.STATUS_CODE_ERROR
-    return "UNKNOWN" if failed else "OK"
+            told = status_code(int(stated)).name if stated.isdecimal() else stated
+            # The instrumentation says OK when it begins.
+            return failed if told == "OK" else told
+    return failed
 
 
 def _told(attributes: Iterable[Any]) -> list[runtime.SpanAttribute]:

@@ -36,13 +36,17 @@ def event(name: str, at: int, **told: str) -> SpanEvent:
     return made
 
 
+def statement(text: str) -> list[SpanAttribute]:
+    return [SpanAttribute(key="db.query.text", value=text)]
+
+
 SPANS = [
     span("a", "gone", "scheduling", BOOK, 0, 100, events=[event("plexus.degraded", 61, why="x")]),
     span("b", "a", "scheduling", ASK, 10, 60, kind="client", status="UNAVAILABLE", reason="NO"),
-    span("c", "a", "scheduling", "INSERT appointments", 70, 95, kind="client"),
+    span("c", "a", "scheduling", "INSERT appointments", 70, 95, attributes=statement("INSERT x")),
     # Over before what was waited for had begun.
     span("d", "a", "scheduling", "SELECT clinics", 1, 9, kind="client"),
-    span("e", "a", "scheduling", "SELECT types", 20, 30, kind="client"),
+    span("e", "a", "scheduling", "SELECT types", 20, 23, attributes=statement("SELECT y")),
 ]
 
 
@@ -61,9 +65,10 @@ def test_a_trace_is_a_tree_with_times_reasons_events_and_its_critical_path() -> 
         "│   ├── plexus.degraded at +61.0 ms why=x",
         "│   ├── ◆ scheduling-1 RecordsService/GetPatient client at +10.0 ms for 50.0 ms"
         " UNAVAILABLE NO",
-        "│   ├── ◆ scheduling-1 INSERT appointments client at +70.0 ms for 25.0 ms OK",
-        "│   ├── ◆ scheduling-1 SELECT clinics client at +1.0 ms for 8.0 ms OK",
-        "│   └── scheduling-1 SELECT types client at +20.0 ms for 10.0 ms OK",
+        "│   ├── ◆ scheduling-1 INSERT appointments at +70.0 ms for 25.0 ms OK",
+        "│   │   └── text=INSERT x",
+        "│   ├── ◆ scheduling-1 SELECT clinics at +1.0 ms for 8.0 ms OK",
+        "│   └── scheduling-1 SELECT types at +20.0 ms for 3.0 ms OK",
         f"└── followed by trace {'9' * 32}",
     ]
 

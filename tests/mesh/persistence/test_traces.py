@@ -149,3 +149,11 @@ def test_an_effect_that_fails_ends_its_span_with_the_kind_of_failure(clinic: Dat
     (span,) = spans.all()
     assert told(span)["error.type"] == "LookupError"
     assert SECRET not in span.to_json()
+
+
+def test_a_feed_that_looks_for_news_all_day_shows_no_statements(clinic: Database) -> None:
+    with clinic.write() as tx:
+        events.append(tx, b"event")
+    with spans_recorded() as spans, working(call(sampled=True)):
+        assert next(events.stream(clinic, 0, OpenCall())).payload == b"event"
+    assert spans.all() == ()
