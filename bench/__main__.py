@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 from bench.machine import describe
 from bench.side_by_side import environment, write
@@ -16,12 +17,20 @@ BENCHES = (
     "imports",
     "start",
     "tax",
+    "tracing",
     "waterfall",
     "failover",
     "control_plane",
     "import_rate",
 )
-QUICK = ("imports", "tax", "waterfall", "failover", "control_plane")
+QUICK = {
+    "imports": ("--quick",),
+    "tax": ("--quick",),
+    "tracing": ("--rounds", "1", "--seconds", "0.1"),
+    "waterfall": ("--quick",),
+    "failover": ("--quick",),
+    "control_plane": ("--quick",),
+}
 
 
 def main() -> None:
@@ -30,8 +39,10 @@ def main() -> None:
     write("machine", describe())
     for name in QUICK if quick else BENCHES:
         print(f"\n== {name}", flush=True)
-        line = [sys.executable, "-m", f"bench.{name}", *(["--quick"] if quick else [])]
+        line = [sys.executable, "-m", f"bench.{name}", *(QUICK[name] if quick else ())]
+        began = time.monotonic()
         subprocess.run(line, check=True, env=environment())
+        print(f"({name}: {time.monotonic() - began:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":

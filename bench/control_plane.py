@@ -1,6 +1,6 @@
 """How far and how fast the control plane reaches: clients and endpoints by the thousand.
 
-    python -m bench.control_plane [--changes 10] [--quick]
+    python -m bench.control_plane [--changes 8] [--quick]
 
 Simulated clients (`bench.peers.subscribers`, two processes of them) subscribe to a real control plane
 (`bench.peers.plane`) whose replicas are made up. A change is one replica of records that begins to drain
@@ -99,7 +99,7 @@ def _show(point: dict[str, Any]) -> None:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--changes", type=int, default=10)
+    parser.add_argument("--changes", type=int, default=8)
     parser.add_argument("--quick", action="store_true", help="a few clients and endpoints")
     told = parser.parse_args()
     points = measure(_QUICK, 4) if told.quick else measure((*POINTS, *FAR), told.changes)

@@ -158,7 +158,7 @@ def judge(ended: Sequence[tuple[float, float, str]], struck: float) -> Outcome:
         worst_ms=max((took * 1000 for _, took, _ in affected), default=0.0),
         lasting=_still(affected, struck + window) > RATE * _END * 0.1,
         beforehand=sum(map(is_affected, (one for one in ended if one not in late))),
-        failures=failures,
+        failures=dict(failures),
     )
 
 

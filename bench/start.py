@@ -1,6 +1,6 @@
 """How long `plexus up` takes until everything is ready, and how fast the running platform takes FHIR in.
 
-    python -m bench.start [--rounds 3] [--patients 50]
+    python -m bench.start [--rounds 2] [--patients 50]
 
 Everything is real: `plexus` as a process, a state folder of its own for every round, mutual TLS, xDS,
 SQLite. Prints and writes build/bench/start.json: seconds to ready, resources per second of a first
@@ -78,7 +78,7 @@ def _memory(processes: Sequence[Mapping[str, object]]) -> Mapping[str, float]:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--patients", type=int, default=50)
     told = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
