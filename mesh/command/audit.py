@@ -156,15 +156,19 @@ def _accesses(stub: Any, patient: str, service: str, limit: int) -> Iterator[Acc
 
 
 def _list(found: Sequence[Access]) -> None:
-    from rich.table import Table
+    rows = [("time", "who", "for", "what", "outcome", "trace"), *map(_row, found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        # Not wrapped: a line is an access, for a person and for grep.
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
 
-    table = Table("time", "who", "for", "what", "outcome", "trace", box=None, header_style="bold")
-    for each in found:
-        method = f"{each.service}.{each.method.rpartition('/')[2]}"
-        time = each.time.ToJsonString()[:19].replace("T", " ")
-        outcome = each.reason or each.outcome
-        table.add_row(time, each.caller, each.subject, method, outcome, each.trace_id)
-    console().print(table)
+
+def _row(access: Access) -> tuple[str, ...]:
+    time = access.time.ToJsonString()[:19].replace("T", " ")
+    method = f"{access.service}.{access.method.rpartition('/')[2]}"
+    outcome = access.reason or access.outcome
+    return time, access.caller, access.subject or "-", method, outcome, access.trace_id
 
 
 def _minute(time: str) -> str:
