@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 
@@ -14,7 +13,7 @@ from mesh.settings import Settings, SettingsError
 from observability import logs
 from plexus import contract
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger()
 
 _MISTAKE = 2
 
@@ -28,7 +27,7 @@ def main() -> int:
         stated = topology.load(settings.topology)
         asyncio.run(_run(ControlPlane(settings, stated, contract.load())))
     except (SettingsError, topology.TopologyError, UnknownServiceError, ListenError) as error:
-        _log.error("cannot_start", extra={"cause": str(error)})
+        _log.error("cannot_start", cause=str(error))
         return _MISTAKE
     return 0
 
