@@ -103,4 +103,8 @@ def _hide(_: object) -> object:
 
 def _text(value: Any) -> object:
     # Timestamps and durations; anything else of Google's has no short text of its own.
-    return value.ToJsonString() if hasattr(value, "ToJsonString") else REDACTED
+    try:
+        return value.ToJsonString() if hasattr(value, "ToJsonString") else REDACTED
+    except ValueError:
+        # Beyond the year 9999: what cannot be told is no reason for the call to fail.
+        return REDACTED
