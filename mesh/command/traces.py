@@ -119,9 +119,11 @@ def table(found: Iterable[TraceSummary]) -> Table:
     """Traces, a line each."""
     from rich.table import Table
 
-    listed = Table(
-        "trace", "began", "took", "root", "services", "outcome", box=None, pad_edge=False
-    )
+    listed = Table(box=None, pad_edge=False)
+    # It is what one goes on with: others are folded before it is cut.
+    listed.add_column("trace", no_wrap=True, min_width=32)
+    for title in ("began", "took", "root", "services", "outcome"):
+        listed.add_column(title, overflow="fold")
     for each in found:
         colour = "red" if each.reason else "green"
         # Something may have failed that the root could do without.
