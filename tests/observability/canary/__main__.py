@@ -43,7 +43,7 @@ def main() -> None:
             stack.enter_context(small_disk(home, "scheduling"))
         except NotInjectable:
             play_.missing.append("a small disk")
-        tap = stack.enter_context(tapped(tap_socket, platform.home.traces_socket))
+        tap = stack.enter_context(tapped(tap_socket))
         platform.up(timeout=120)
         play_.in_order()
         play_.in_disorder()

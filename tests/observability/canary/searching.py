@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,8 @@ from tests.platform import ROOT, plexus
 
 Ran = subprocess.CompletedProcess[bytes]
 
+_PATIENCE: Final = 10.0
+_POLL: Final = 0.05
 _PLANTED: Final = f"{WORD}planted"
 
 
@@ -34,7 +37,6 @@ def searched(play: Play, tap: Tap, folder: Path, ran: Ran) -> dict[str, Any]:
         "calls": play.answers.calls,
         "outcomes": play.answers.outcomes,
         "spans": sum(tap.traces().values()),
-        "names": dict(sorted(tap.names().items(), key=lambda each: -each[1])[:25]),
         "chaos": ran.returncode,
         "missing": play.missing,
         "places": clean.places,
@@ -94,7 +96,7 @@ def _reports() -> list[Path]:
 
 def _planted(clean: Search, play: Play, tap: Tap, folder: Path, ran: Ran) -> dict[str, list[str]]:
     """The kinds of place in which a value that was put there by hand is found, and in what form."""
-    _plant_span(play.home / "tap.sock")
+    _plant_span(play.platform.home.traces_socket, tap)
     with (play.home / "logs" / "records-1.log").open("a") as log:
         log.write(json.dumps({"event": "planted", "name": _PLANTED}) + "\n")
     play.answers.failures.append(b"details: " + _PLANTED.encode())
@@ -120,7 +122,7 @@ def _planted(clean: Search, play: Play, tap: Tap, folder: Path, ran: Ran) -> dic
     return kinds
 
 
-def _plant_span(socket: Path) -> None:
+def _plant_span(socket: Path, tap: Tap) -> None:
     request = otlp.ExportTraceServiceRequest()
     span = (
         request.resource_spans.add()
@@ -136,3 +138,7 @@ def _plant_span(socket: Path) -> None:
     with grpc.insecure_channel(f"unix:{socket}") as channel:
         export: Any = channel.unary_unary(EXPORT)
         export(request.SerializeToString(), timeout=5)
+    deadline = time.monotonic() + _PATIENCE
+    while not any(_PLANTED.encode() in batch for batch in tuple(tap.batches)):
+        assert time.monotonic() < deadline, "the span is not passed on"
+        time.sleep(_POLL)
