@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mesh.topology import EDGE
-from plexus.contract import Contract
+from plexus.contract import Audience, Contract
 from plexus.contract.graph import edges
 from tests.observability.jaeger import Span
 
@@ -16,12 +16,14 @@ def declared(contract: Contract) -> set[Pair]:
     """Every call between services that the contracts declare, `(caller, callee)`, by short names.
 
     A caller is a method such as `triage.SendMessage`. A background task has no call of its own that it
-    is part of, so it is told as its service: `billing`.
+    is part of, so it is told as its service: `billing`. What tells records of accesses is left out:
+    it leaves no spans on purpose, since there would be one for each call that it tells of.
     """
-    methods = {method.short for method in contract.methods.values()}
+    methods = {method.short: method for method in contract.methods.values()}
     return {
         (edge.source if edge.source in methods else service_of(edge.source), edge.target)
         for edge in edges(contract)
+        if methods[edge.target].audience is not Audience.AUDITED
     }
 
 

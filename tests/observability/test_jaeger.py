@@ -217,7 +217,7 @@ def test_the_links_of_a_span_lead_to_numbers(
     """Every address that the pages would fill in from a span asks Prometheus what it can answer."""
     with journey.recorded("booking") as trace_id:
         journey.book(platform, patients[0])
-    unknown = scheduling.GetAppointmentRequest(appointment_id="apt_unknown")
+    unknown = scheduling.GetAppointmentRequest(appointment_id="app_00000000")
     with pytest.raises(NotFound):
         SchedulingServiceStub(platform.channel("scheduling")).GetAppointment(unknown)
     served = next(span for span in jaeger.settled(trace_id) if span.kind == "server")
