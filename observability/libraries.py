@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from observability.redaction import written
 
-OWN: Final = ("plexus", "observability", "mesh", "services", "demo")
+# The last is what a module is called that was started: here always one of ours.
+OWN: Final = ("plexus", "observability", "mesh", "services", "demo", "__main__")
 
 _QUIET: Final = ("alembic", "grpc", "opentelemetry", "asyncio")
 """Loggers of libraries that tell of their own ordinary steps."""

@@ -6,6 +6,8 @@ import asyncio
 import signal
 import sys
 
+import structlog
+
 from mesh import topology
 from mesh.controlplane.resources import UnknownServiceError
 from mesh.controlplane.server import ControlPlane, ListenError

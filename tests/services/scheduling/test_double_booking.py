@@ -142,13 +142,15 @@ def test_appointments_that_change_places_do_not_wait_for_each_other_for_ever(
 
 PROCESS = """
 import sys
-from collections import Counter
+import structlog
 from mesh.persistence import Database
 from plexus.scheduling.v1.slot_pb2 import Slot
 from tests.services.scheduling.surgery import Surgery, patient
 from tests.services.scheduling.test_double_booking import at_once
 from functools import partial
 
+# What is printed are the counts and nothing else.
+structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
 url, first, *slots = sys.argv[1:]
 database = Database(url)
 surgery = Surgery(database)
