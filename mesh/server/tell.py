@@ -114,7 +114,8 @@ def _failed(
     told = {**_told(method, incoming, outcome, took), "reason": fault.reason.name}
     if held:
         told["left_out"] = held
-    told = {**_why(incoming, error, fault), **told}
+    why = _why(incoming, error, fault)
+    told.update({name: value for name, value in why.items() if name not in told})
     getattr(_log, _LEVELS.get(outcome, "info"))("call", **told)
 
 
