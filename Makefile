@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/clients/python
 # Bytes and dates in output do not depend on whose machine this is.
 export PYTHONUTF8 := 1
 
-.PHONY: help setup lock generate reference check format test test-observability demo up jaeger down chaos chaos-quick chaos-soak bench clean
+.PHONY: help setup lock generate reference check format test test-observability demo up jaeger down chaos chaos-quick chaos-soak bench bench-quick clean
 
 help: ## list the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,7 @@ check: $(READY) ## format, lint, types, layers, contracts, proofs, generated cod
 	@$(BIN)/python -m tools.contracts drift
 	@$(BIN)/python -m tools.reference drift
 	@$(BIN)/python -m tools.observatory drift
+	@$(BIN)/python -m bench.page drift
 	@$(BIN)/python -m tools.layout
 	@$(BIN)/plexus contract check
 
@@ -84,8 +85,11 @@ chaos-quick: $(READY) ## the part of it that CI runs: 8 minutes at most
 chaos-soak: $(READY) ## storms for hours, seed after seed; prints the seed of a failure
 	@$(BIN)/plexus chaos soak
 
-bench: $(READY) ## measure import, start and stores; results in build/bench
+bench: $(READY) ## what a call costs beside what others use, and everything else that is measured: 10 minutes
 	@$(BIN)/python -m bench
+
+bench-quick: $(READY) ## the same for a minute, to see that it runs
+	@$(BIN)/python -m bench --quick
 
 clean: ## remove what was made, but not .venv
 	rm -rf build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

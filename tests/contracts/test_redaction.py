@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
@@ -38,7 +38,7 @@ def fill(message: Message, deep: int = 4) -> None:
             fill(holder.add() if field.is_repeated else holder, deep - 1)
 
 
-def filling(field: FieldDescriptor) -> Any:
+def filling(field: Any) -> Any:
     if field.type == field.TYPE_STRING:
         return TEXT
     if field.type == field.TYPE_BYTES:
