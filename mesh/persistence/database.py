@@ -28,9 +28,9 @@ from mesh.persistence.failures import (
 )
 from mesh.persistence.pools import PoolView, view
 from mesh.persistence.statements import show
-from mesh.persistence.turns import Turns
 from plexus.client import go_on, inbound
 from plexus.client.spans import SECONDS, note
+from plexus.client.turns import Turns
 
 T = TypeVar("T")
 

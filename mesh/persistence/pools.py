@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, QueuePool
 
-from mesh.persistence.turns import Turns
+from plexus.client.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)

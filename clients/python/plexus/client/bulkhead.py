@@ -22,10 +22,7 @@ def bulkhead(method: Method, parts: Parts, proceed: Send) -> Send:
     counts = parts.counts_of(method)
 
     def send(out: Outgoing) -> Any:
-        if not (
-            places.acquire(blocking=False)
-            or places.acquire(timeout=(out.timeout or 0.0) * _PATIENCE)
-        ):
+        if not places.take((out.timeout or 0.0) * _PATIENCE):
             counts.no_place += 1
             note("plexus.bulkhead.refused", {DEPENDENCY: method.path})
             raise from_fault(
@@ -38,6 +35,6 @@ def bulkhead(method: Method, parts: Parts, proceed: Send) -> Send:
         try:
             return proceed(out)
         finally:
-            places.release()
+            places.give_back()
 
     return send

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from plexus.client.hedge import Hedging
 from plexus.client.outgoing import Layer, Outgoing, Parts, Send
 from plexus.client.stack import STREAM, UNARY, compose
 from plexus.client.tuning import Tuning
+from plexus.client.turns import Turns
 from plexus.contract import Contract, Method, load
 from plexus.errors import from_rpc
 
@@ -225,7 +225,7 @@ def channel(
     """
     contract = contract or load()
     tuning = tuning or Tuning()
-    places = threading.BoundedSemaphore(tuning.bulkhead) if tuning.bulkhead else None
+    places = Turns(tuning.bulkhead) if tuning.bulkhead else None
     parts = Parts(tuning=tuning, token=token, enforce=enforce, breakers={}, places=places)
     # The first of two equal options counts.
     chosen = [*options, *OPTIONS]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from plexus.client.counts import Counts
 from plexus.client.tuning import Tuning
+from plexus.client.turns import Turns
 from plexus.contract import Method
 
 
@@ -39,7 +39,7 @@ class Parts:
     token: Callable[[], str] | None
     enforce: bool
     breakers: dict[str, Any]
-    places: threading.Semaphore | None = None
+    places: Turns | None = None
     counts: dict[str, Counts] = field(default_factory=dict)
 
     def counts_of(self, method: Method) -> Counts:

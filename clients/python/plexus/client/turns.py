@@ -1,4 +1,4 @@
-"""One at a time, in order: who has waited long is handed the next turn and cannot be overtaken."""
+"""So many at a time, in order: who has waited long is handed the next place and cannot be overtaken."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ _GENEROSITY: Final = 0.02
 
 
 class Turns:
-    """A lock whose waiters are served in order. `threading.Semaphore` sends who is overtaken to the end.
+    """A semaphore whose waiters are served in order. That of `threading` sends who is overtaken to
+    the end: among many who come again and again, some wait for ever.
 
-    *waits* counts who did not get a turn at once, *timeouts* who got none.
+    *places* is how many may have a turn together; *waits* counts who did not get one at once, *timeouts*
+    who got none.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, places: int = 1, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._taken = False
+        self._free = places
         self._waiting: deque[_Waiter] = deque()
         self.waits = 0
         self.timeouts = 0
@@ -36,7 +38,7 @@ class Turns:
         """Wait for a turn, for *timeout* seconds at most. Whether it is had; then it must be given back."""
         end = self._clock() + timeout
         with self._lock:
-            if not self._taken:
+            if self._free:
                 return self._begin()
             waiter = _Waiter(self._clock())
             self._waiting.append(waiter)
@@ -46,9 +48,11 @@ class Turns:
             with self._lock:
                 if waiter.has_turn:
                     return True
-                if not self._taken and self._waiting[0] is waiter:
+                if self._free and self._waiting[0] is waiter:
                     self._waiting.popleft()
-                    return self._begin()
+                    self._begin()
+                    self._call_next()
+                    return True
                 if self._clock() >= end:
                     self._waiting.remove(waiter)
                     self.timeouts += 1
@@ -58,15 +62,15 @@ class Turns:
     def give_back(self) -> None:
         """End the turn."""
         with self._lock:
-            self._taken = False
+            self._free += 1
             self._call_next()
 
     def _begin(self) -> bool:
-        self._taken = True
+        self._free -= 1
         return True
 
     def _call_next(self) -> None:
-        if self._taken or not self._waiting:
+        if not self._free or not self._waiting:
             return
         first = self._waiting[0]
         if self._clock() - first.since > _GENEROSITY:
