@@ -51,7 +51,7 @@ NONE: Final = Anchors(0, {})
 
 def write(path: Path, anchors: Anchors, time: str, signer: Signer) -> None:
     """Replace what is at *path*; on the disk when it returns."""
-    name, certificate = signer.key()
+    key = signer.take()
     stated = {
         "format": FORMAT,
         "version": anchors.version,
@@ -66,11 +66,11 @@ def write(path: Path, anchors: Anchors, time: str, signer: Signer) -> None:
             }
             for identity, each in sorted(anchors.journals.items())
         },
-        "key": name,
-        "certificate": certificate,
+        "key": key.name,
+        "certificate": key.certificate,
     }
     content = entry.body(stated)[:-1]
-    write_whole(path, entry.signed(content, signer.sign(content)) + b"}\n")
+    write_whole(path, entry.signed(content, key.sign(content)) + b"}\n")
 
 
 def read(text: bytes, root: bytes) -> Anchors:

@@ -226,17 +226,17 @@ class Journal:
 
     def _sign(self, kind: str, more: Mapping[str, Any] | None = None, before: bytes = b"") -> None:
         """Write a signed entry; *before* is a line end that a write left unfinished lacks."""
-        name, certificate = self._signer.key()
+        key = self._signer.take()
         fields: dict[str, Any] = {"kind": kind, "time": stamp(self._now()), **(more or {})}
         if self._anchors:
             fields["anchors"] = self._anchors
-        fields["key"] = name
-        if name not in self._known_keys:
-            fields["certificate"] = certificate
+        fields["key"] = key.name
+        if key.name not in self._known_keys:
+            fields["certificate"] = key.certificate
         if before:
             self._write(before)
-        self._add(entry.body(fields), self._signer.sign)
-        self._known_keys.add(name)
+        self._add(entry.body(fields), key.sign)
+        self._known_keys.add(key.name)
         self._unsigned = 0
         self._signed_at = time.monotonic()
         self.counts.checkpoints += 1

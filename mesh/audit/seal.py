@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -29,31 +30,41 @@ class SealError(ValueError):
     """A signature does not hold; the text says why."""
 
 
-class Signer:
-    """Signs with the certificate that *current* returns at the time."""
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key to sign with. *name* is that of its certificate, which is Base64 (DER)."""
 
-    def __init__(self, current: Callable[[], Certified]) -> None:
-        self._current = current
-        self._loaded: tuple[Certified, ec.EllipticCurvePrivateKey, str, str] | None = None
-
-    def key(self) -> tuple[str, str]:
-        """The name of the certificate in use, and the certificate itself in Base64 (DER)."""
-        _, _, name, certificate = self._load()
-        return name, certificate
+    name: str
+    certificate: str
+    key: ec.EllipticCurvePrivateKey
 
     def sign(self, content: bytes) -> bytes:
         """The signature: ECDSA on P-256 over SHA-256, DER."""
-        return self._load()[1].sign(content, _SCHEME)
+        return self.key.sign(content, _SCHEME)
 
-    def _load(self) -> tuple[Certified, ec.EllipticCurvePrivateKey, str, str]:
+
+class Signer:
+    """Gives the key of the certificate that *current* returns at the time."""
+
+    def __init__(self, current: Callable[[], Certified]) -> None:
+        self._current = current
+        self._loaded: tuple[Certified, Key] | None = None
+
+    def take(self) -> Key:
+        """The key to sign with now. It stays what it is when the certificate is renewed meanwhile."""
         current = self._current()
-        if self._loaded is None or self._loaded[0] is not current:
-            key = load_pem_private_key(current.key, password=None)
-            if not isinstance(key, ec.EllipticCurvePrivateKey):
-                raise SealError("the key of the certificate is no elliptic-curve key")
-            der = x509.load_pem_x509_certificate(current.certificate).public_bytes(Encoding.DER)
-            self._loaded = (current, key, name_of(der), base64.b64encode(der).decode())
-        return self._loaded
+        loaded = self._loaded
+        if loaded is None or loaded[0] is not current:
+            loaded = self._loaded = (current, _load(current))
+        return loaded[1]
+
+
+def _load(certified: Certified) -> Key:
+    key = load_pem_private_key(certified.key, password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise SealError("the key of the certificate is no elliptic-curve key")
+    der = x509.load_pem_x509_certificate(certified.certificate).public_bytes(Encoding.DER)
+    return Key(name_of(der), base64.b64encode(der).decode(), key)
 
 
 def name_of(certificate: bytes) -> str:

@@ -21,7 +21,9 @@ from mesh import meaning
 from mesh.audit import entry, files
 from mesh.audit.failures import JournalTaken, JournalUnavailable
 from mesh.audit.journal import Journal
+from mesh.audit.seal import Signer
 from mesh.audit.verdict import Kind
+from mesh.identity.serving import Certified
 from tests.mesh.audit.books import Books, access
 
 ROOT = Path(__file__).parents[3]
@@ -245,3 +247,18 @@ def test_a_journal_that_is_being_written_is_verified_as_it_is(books: Books) -> N
         finally:
             stop.set()
             writer.join()
+
+
+def test_a_certificate_that_is_renewed_at_any_moment_breaks_no_signature(books: Books) -> None:
+    held = [books.certified("records"), books.certified("records")]
+
+    def current() -> Certified:
+        held.reverse()
+        return held[0]
+
+    with books.opened(signer=Signer(current)) as journal:
+        for number in range(10):
+            journal.append(access(number))
+            journal.settle()
+    (verdict,) = books.verify().verdicts
+    assert (verdict.finding, verdict.accesses) == (None, 10)
