@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 import grpc
 from google.protobuf.message import Message
@@ -42,6 +42,21 @@ _UNKNOWN = {
     "c": "clm_00000000",
     "talk": "cnv_00000000",
     "conversation": "cnv_00000000",
+}
+
+# What the edge may not call and no sample says: one workload tells another.
+_AMONG_SERVICES: Final[Mapping[str, Any]] = {
+    "records.RecordAccesses": {
+        "journal_id": "jnl_00000000",
+        "through_sequence": 1,
+        "accesses": [
+            {
+                "sequence": 1,
+                "access": {"time": "2026-01-01T00:00:00Z", "method": "called", "outcome": "OK"},
+                "patient_ids": ["pat_00000000"],
+            }
+        ],
+    },
 }
 
 
@@ -99,17 +114,13 @@ class Hostile:
         self._samples = samples
         self._flock = flock
 
-    def spoil(self, method: Method, chance: Random) -> None:
-        """Every spoiled request of the method there is."""
-        sample = self._samples.methods[method.short]
-        try:
-            prepared = {**self._seeding.variables, **self._seeding.prepare(sample, chance)}
-        except CannotPrepare:
-            prepared = dict(self._seeding.variables)
-        for variables in (prepared, {}):
+    def spoil(self, method: Method, chance: Random, wire: Wire | None = None) -> None:
+        """Every spoiled request of the method there is, and one that is whole."""
+        for variables in (self._prepared(method, chance), {}):
             valid = self._seeding.valid(method, variables, chance)
+            self._try(method, valid.SerializeToString(), self._seeding.metadata(), wire)
             for content in spoiled(valid, self._flock):
-                self._try(method, content, self._seeding.metadata())
+                self._try(method, content, self._seeding.metadata(), wire)
             if method.short == "records.ImportBundle":
                 for piece in broken(self._flock):
                     request: Any = type(valid)()
@@ -117,6 +128,14 @@ class Hostile:
                     request.content = piece
                     request.request_id = ""
                     self._try(method, request.SerializeToString(), self._seeding.metadata())
+
+    def _prepared(self, method: Method, chance: Random) -> Variables:
+        known = dict(self._seeding.variables)
+        sample = self._samples.methods.get(method.short)
+        if sample is not None:
+            with suppress(CannotPrepare):
+                known.update(self._seeding.prepare(sample, chance))
+        return known
 
     def intrude(self, method: Method, chance: Random) -> None:
         """Calls without a right to, with headers that say more than they should."""
@@ -144,10 +163,12 @@ class Hostile:
         yield (*good, ("tracestate", f"x={word}"), ("baggage", f"patient={word}"))
         yield (*good, ("x-patient", word), ("x-patient-bin", word.encode()))
 
-    def _try(self, method: Method, content: bytes, metadata: Metadata) -> None:
+    def _try(
+        self, method: Method, content: bytes, metadata: Metadata, wire: Wire | None = None
+    ) -> None:
         timeout = _LONGEST if method.server_streaming else None
         with suppress(grpc.RpcError):
-            self._wire.send(method, content, metadata, timeout)
+            (wire or self._wire).send(method, content, metadata, timeout)
 
 
 def play(seeding: Seeding, samples: Samples, chance: Random) -> None:

@@ -53,7 +53,7 @@ class Play:
     @property
     def methods(self) -> list[Method]:
         """Every RPC of every service."""
-        return [m for m in self.contract.methods.values() if m.short in self.samples.methods]
+        return [m for m in self.contract.methods.values() if m.service in SERVICES]
 
     def in_order(self) -> None:
         """Every method in order, and spoiled, and by those who may not."""
@@ -66,6 +66,9 @@ class Play:
             for method in self.methods:
                 for stranger in strangers:
                     self.hostile.knock(method, stranger, self.chance)
+                if not method.scope:
+                    # Closed to the edge: one of those who may call it does.
+                    self.hostile.spoil(method, self.chance, strangers[0])
         self._commands()
 
     def in_disorder(self) -> None:
