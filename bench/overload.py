@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import subprocess
 import sys
@@ -37,6 +38,7 @@ from sqlalchemy import text
 from mesh import meaning
 from mesh.persistence import Database
 from mesh.server import Admission, Parts, handlers
+from observability import logs
 from observability.metrics import CallMetrics
 from plexus.billing.v1 import billing_service_pb2 as billing
 from plexus.contract import load
@@ -117,6 +119,10 @@ def watch(admission: Admission, limits: list[int]) -> None:
 
 def serve(bound: str) -> None:
     """Serve until standard input ends; print the port, and at the end the door's counts."""
+    # Calls are told of in the log, as they are in a service; what is printed are the counts.
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
+    logs.configure("bench")
     contract, admission = load(), Admission()
     parts = Parts(
         contract=contract,
@@ -137,7 +143,7 @@ def serve(bound: str) -> None:
             generic = grpc.method_handlers_generic_handler(descriptor.full_name, made)
             server.add_generic_rpc_handlers((generic,))
             server.add_registered_method_handlers(descriptor.full_name, made)
-        print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+        print(server.add_insecure_port("127.0.0.1:0"), file=out, flush=True)
         server.start()
         limits: list[int] = []
         threading.Thread(target=watch, args=(admission, limits), daemon=True).start()
@@ -150,7 +156,7 @@ def serve(bound: str) -> None:
                 "queued": admission.queued[1:],
                 "shed": admission.shed[1:],
             }
-            print(json.dumps(counts), flush=True)
+            print(json.dumps(counts), file=out, flush=True)
         server.stop(0).wait()
 
 

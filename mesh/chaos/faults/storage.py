@@ -96,8 +96,10 @@ class Full:
 
 
 @contextmanager
-def small_disk(home: Path, service: str, megabytes: int = 16) -> Iterator[Path]:
+def small_disk(home: Path, service: str, megabytes: int = 128) -> Iterator[Path]:
     """A disk of its own for the database of *service*, for a platform that does not run yet.
+
+    Large enough for all that a whole run writes: it is full only when it is to be.
 
     A tmpfs, gone at the end with all that is on it: end the platform first. NotInjectable when this
     process may not mount.
