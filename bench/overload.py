@@ -121,7 +121,7 @@ def serve(bound: str) -> None:
     """Serve until standard input ends; print the port, and at the end the door's counts."""
     # Calls are told of in the log, as they are in a service; what is printed are the counts.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
+    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process lives
     logs.configure("bench")
     contract, admission = load(), Admission()
     parts = Parts(
