@@ -82,10 +82,9 @@ class Seeding(Caller):
 
     def valid(self, method: Method, variables: Variables, chance: Random) -> Message:
         """A request of the method that is in order but for what *variables* do not say."""
-        sample = self._samples.methods[method.short]
-        return self._request(
-            method, sample.steps[0], {**fresh(chance), **_UNKNOWN, **variables}, chance
-        )
+        sample = self._samples.methods.get(method.short)
+        step = sample.steps[0] if sample else Step(method.short, _AMONG_SERVICES[method.short])
+        return self._request(method, step, {**fresh(chance), **_UNKNOWN, **variables}, chance)
 
     def _request(self, method: Method, step: Step, known: Variables, chance: Random) -> Message:
         message = super()._request(method, step, known, chance)
