@@ -1,11 +1,12 @@
 """What traces cost, beside what OpenTelemetry's instrumentation alone costs, in one run.
 
-    python -m bench.tracing [--rounds 9] [--seconds 0.6] [--quick]
+    python -m bench.tracing [--rounds 31] [--seconds 0.2] [--quick]
 
 Unary calls of records.GetChart with an answer of 200 B, from one caller, closed loop, over plaintext and
 without a mesh, so that nothing else is in the figures. The contenders take turns in every round
-(`side_by_side`); CPU is that of both ends together, per answered call, with the encoding of spans and
-without what a receiver does with them. How each is set up stands in `bench/peers/traced.py`.
+(`side_by_side`), and the two whose difference is small besides in turns of 50 calls. CPU is that of both
+ends together, per answered call, with the encoding of spans and without what a receiver does with
+them. How each is set up stands in `bench/peers/traced.py`.
 
 Writes build/bench/tracing.json: each contender's figures; `unsampled_ratio`, an unsampled call to one
 without traces, at most 1.10; `added_sampled_us`, what recording a call adds to ours, and
@@ -15,7 +16,7 @@ without traces, at most 1.10; `added_sampled_us`, what recording a call adds to 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -31,21 +32,27 @@ TITLES: Final = {
 }
 UNSAMPLED_AT_MOST: Final = 1.10
 _MODULE: Final = "bench.peers.traced"
-_WARM: Final = 0.5
+_TURNS: Final = 8
+_CALLS: Final = 50
 _SIZE: Final = "200 B"
 
 
 def measure(rounds: int, seconds: float) -> dict[str, Any]:
     """All contenders; what is written."""
     with ExitStack() as stack:
-        runs = _contenders(stack, seconds)
-        for run in _contenders_warm(runs):
+        runs, alternate = _contenders(stack, seconds)
+        # The first sampled call loads the instrumentation, the first of any kind its connection.
+        for run in [*runs.values(), *runs.values()]:
             run()
         samples = take_turns(runs, rounds)
-    return _result(samples)
+        turns = alternate(rounds * _TURNS)
+    return _result(samples, turns)
 
 
-def _contenders(stack: ExitStack, seconds: float) -> dict[str, Run]:
+Alternate = Callable[[int], dict[str, list[float]]]
+
+
+def _contenders(stack: ExitStack, seconds: float) -> tuple[dict[str, Run], Alternate]:
     runs: dict[str, Run] = {}
     for kind in KINDS:
         server = _child(stack, f"traced-{kind}-server", ["serve", kind])
@@ -54,12 +61,18 @@ def _contenders(stack: ExitStack, seconds: float) -> dict[str, Run]:
         meter = Meter(server.pid, client.pid)
         for how in ("untraced", "unsampled", "sampled") if kind == "plexus" else (kind,):
             runs[how] = _run(meter, client, how, seconds)
-    return runs
 
+    def alternate(turns: int) -> dict[str, list[float]]:
+        told: dict[str, list[float]] = client.ask(
+            alternate=["untraced", "unsampled"],
+            turns=turns,
+            calls=_CALLS,
+            server=server.pid,
+            size=_SIZE,
+        )
+        return told
 
-def _contenders_warm(runs: dict[str, Run]) -> Sequence[Run]:
-    # The first sampled call loads the instrumentation, the first of any kind its connection.
-    return [*runs.values(), *runs.values()]
+    return runs, alternate
 
 
 def _run(meter: Meter, client: Child, how: str, seconds: float) -> Run:
@@ -73,19 +86,13 @@ def _child(stack: ExitStack, name: str, arguments: Sequence[str]) -> Child:
     return child
 
 
-def _result(samples: dict[str, list[Sample]]) -> dict[str, Any]:
+def _result(samples: dict[str, list[Sample]], turns: dict[str, list[float]]) -> dict[str, Any]:
     told = summary(samples, "bare")
-    to_untraced = summary(samples, "untraced")
+    pairs = zip(turns["unsampled"], turns["untraced"], strict=True)
     result: dict[str, Any] = {
         name: {"title": title, **told[name]} for name, title in TITLES.items()
     }
-    result.update(
-        {
-            name.replace("ratio", "unsampled_ratio"): value
-            for name, value in to_untraced["unsampled"].items()
-            if name.startswith("ratio")
-        }
-    )
+    result.update(spread("unsampled_ratio", [one / other for one, other in pairs]))
     added = _differences(samples, "sampled", "untraced")
     instrumentation = _differences(samples, "instrumented", "bare")
     result.update(spread("added_sampled_us", added))
@@ -125,8 +132,8 @@ def _show(result: dict[str, Any]) -> None:
 def main() -> None:
     """Measure, show, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.6)
+    parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("--seconds", type=float, default=0.2)
     parser.add_argument("--quick", action="store_true", help="few rounds, for a look")
     told = parser.parse_args()
     result = measure(3 if told.quick else told.rounds, told.seconds)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ from prometheus_client import CollectorRegistry
 from bench import load
 from bench.peers.charts import DEADLINE, PATH, requests
 from bench.peers.rpc import THREADS, Records
+from bench.side_by_side import Meter
 from mesh.server import Admission, Parts, handlers
 from mesh.server.faults import abort
 from mesh.server.incoming import Incoming
@@ -164,7 +166,26 @@ def call(kind: str, ports: Sequence[int]) -> None:
         get_chart = stubs[command.get("how", kind)].GetChart
         return partial(get_chart, ready[command["size"]], timeout=DEADLINE)
 
-    load.obey(load.answering(chosen))
+    answer = load.answering(chosen)
+    load.obey(lambda told: _alternate(stubs, told) if "alternate" in told else answer(told))
+
+
+def _alternate(stubs: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, list[float]]:
+    """The CPU of a call, in microseconds and at both ends, of each way in each of many short turns.
+
+    Turns of some milliseconds are under the same conditions, however busy the machine is.
+    """
+    request = requests()[told["size"]]
+    meter = Meter(os.getpid(), told["server"])
+    used: dict[str, list[float]] = {how: [] for how in told["alternate"]}
+    for turn in range(told["turns"]):
+        for how in list(used)[:: -1 if turn % 2 else 1]:
+            get_chart = stubs[how].GetChart
+            before = meter.read()
+            for _ in range(told["calls"]):
+                get_chart(request, timeout=DEADLINE)
+            used[how].append((meter.read() - before) / told["calls"] * 1e6)
+    return used
 
 
 def _stubs(kind: str, targets: Sequence[str]) -> dict[str, Any]:
