@@ -17,7 +17,7 @@ from mesh.server.incoming import Handle, Incoming, Parts
 from mesh.server.stack import compose
 from mesh.server.traced import Failed, Shown, finish, instrumented, leave, unspan
 from plexus.client import Inbound, traceparent
-from plexus.client.traceparent import TRACEPARENT
+from plexus.client.traceparent import TRACEPARENT, chosen, is_sampled, is_valid, new_header
 from plexus.contract import Method
 
 
@@ -40,8 +40,9 @@ def behaviour(method: Method, handler: Any, parts: Parts) -> Any:
     quick = _unsampled(method, compose(method, parts, handler))
 
     def serve(raw: Any, call: grpc.ServicerContext) -> Any:
-        metadata = _metadata(call)
-        return quick(raw, call, metadata, _header(metadata) or _begin())
+        metadata = dict(call.invocation_metadata() or ())
+        header = metadata.get(TRACEPARENT)
+        return quick(raw, call, metadata, header if is_valid(header) else new_header())
 
     return serve
 
@@ -56,12 +57,16 @@ def _handler(method: Method, handler: Any, parts: Parts) -> grpc.RpcMethodHandle
         return _sampled(method, handle, kind)
 
     def choose(raw: Any, call: grpc.ServicerContext) -> Any:
-        metadata = _metadata(call)
-        header = _header(metadata)
-        # Without one nobody upstream has decided: this is where the trace begins.
-        if traceparent.is_sampled(header) if header else traceparent.chosen(parts.sampling):
+        metadata = dict(call.invocation_metadata() or ())
+        header = metadata.get(TRACEPARENT)
+        if is_valid(header):
+            if is_sampled(header):
+                return spanned()(raw, call, metadata)
+            return quick(raw, call, metadata, header)
+        # Nobody upstream has decided: this is where the trace begins.
+        if chosen(parts.sampling):
             return spanned()(raw, call, metadata)
-        return quick(raw, call, metadata, header or _begin())
+        return quick(raw, call, metadata, new_header())
 
     make = getattr(grpc, f"{kind}_rpc_method_handler")
     made: grpc.RpcMethodHandler[Any, Any] = make(
@@ -76,11 +81,12 @@ def _handler(method: Method, handler: Any, parts: Parts) -> grpc.RpcMethodHandle
 def _unsampled(method: Method, handle: Handle) -> Any:
     """What answers calls that carry a context and no span, but may leave one."""
     slow = method.deadline * meaning.SLOW_SHARE
+    monotonic = time.monotonic
 
     def unary(
         raw: Any, call: grpc.ServicerContext, metadata: Mapping[str, Any], header: str
     ) -> Any:
-        began = time.monotonic()
+        began = monotonic()
         work = _work(method, call, header, began)
         incoming = Incoming(raw=raw, context=call, metadata=metadata, work=work)
         try:
@@ -88,7 +94,7 @@ def _unsampled(method: Method, handle: Handle) -> Any:
         except Exception as error:  # noqa: BLE001 - this is where every failure gets its reason
             leave(method, incoming, began, error, slow=False)
             abort(error, call)
-        if work.span_id or time.monotonic() - began > slow:
+        if work.span_id or monotonic() - began > slow:
             leave(method, incoming, began, None, slow=True)
         return response
 
@@ -168,19 +174,6 @@ def _work(method: Method, call: grpc.ServicerContext, header: str, began: float)
         traceparent=header,
         is_active=call.is_active,
     )
-
-
-def _metadata(call: grpc.ServicerContext) -> Mapping[str, Any]:
-    return dict(call.invocation_metadata() or ())
-
-
-def _header(metadata: Mapping[str, Any]) -> str:
-    header = metadata.get(TRACEPARENT)
-    return header if traceparent.is_valid(header) else ""
-
-
-def _begin() -> str:
-    return f"{traceparent.new_head()}{traceparent.new_span_id():016x}-00"
 
 
 _KINDS = {

@@ -13,12 +13,13 @@ from typing import Any, Final, NamedTuple
 
 import grpc
 from opentelemetry import trace as otel
+from opentelemetry.context import get_current
 
 from plexus.client import afterwards, traceparent
 from plexus.client.inbound import Inbound, inbound
 from plexus.client.outgoing import Outgoing, Parts, Send
 from plexus.client.spans import STATUS_CODE, explain, reasons
-from plexus.client.traceparent import HEAD, TRACEPARENT
+from plexus.client.traceparent import TRACEPARENT, continued
 from plexus.contract import Method
 from plexus.errors import PlexusError, from_rpc
 
@@ -47,59 +48,58 @@ def trace(method: Method, parts: Parts, proceed: Send) -> Send:
     spanned = (_stream_spanned if method.server_streaming else _spanned)(method, proceed)
     leave = _leaving(method)
 
+    monotonic, streams = time.monotonic, method.server_streaming
+
     def send(out: Outgoing) -> Any:
         work = inbound()
         if work is not None and work.traceparent:
             if work.sampled:
                 return spanned(out)
-            head = work.traceparent[:HEAD]
+            header = continued(work.traceparent)
         else:
             begun = _begin(sampling)
-            if begun is None:
-                return spanned(out)
-            head = begun
-        if not head:
-            return proceed(out)
-        span_id = traceparent.new_span_id()
-        out.metadata.append((TRACEPARENT, f"{head}{span_id:016x}-00"))
-        began = time.monotonic()
+            if not begun:
+                return spanned(out) if begun is None else proceed(out)
+            header = begun
+        out.metadata.append((TRACEPARENT, header))
+        began = monotonic()
         try:
             response = proceed(out)
         except PlexusError as error:
             if error.status.name in afterwards.FAILURES:
-                leave(work, head, span_id, began, error)
+                leave(work, header, began, error)
             raise
-        if method.server_streaming:
-            return _watched(response, lambda error: leave(work, head, span_id, began, error))
-        if time.monotonic() - began > slow:
-            leave(work, head, span_id, began, None)
+        if streams:
+            return _watched(response, lambda error: leave(work, header, began, error))
+        if monotonic() - began > slow:
+            leave(work, header, began, None)
         return response
 
     return send
 
 
 def _begin(sampling: float | None) -> str | None:
-    """The head of the trace that a call is part of which is part of no work here.
+    """The header of a call that is part of no work here.
 
     None when it is sampled; empty when that is left to who answers.
     """
-    current = otel.get_current_span().get_span_context()
-    if current.is_valid:
-        if current.trace_flags & otel.TraceFlags.SAMPLED:
-            return None
-        return traceparent.of(current, sampled=False)[:HEAD]
+    # Hardly anybody has a context, and asking for its span takes longer than all the rest.
+    if get_current():
+        current = otel.get_current_span().get_span_context()
+        if current.is_valid:
+            if current.trace_flags & otel.TraceFlags.SAMPLED:
+                return None
+            return continued(traceparent.of(current, sampled=False))
     if sampling is None:
         return ""
-    return None if traceparent.chosen(sampling) else traceparent.new_head()
+    return None if traceparent.chosen(sampling) else traceparent.new_header()
 
 
-Leave = Callable[[Inbound | None, str, int, float, PlexusError | None], None]
+Leave = Callable[[Inbound | None, str, float, PlexusError | None], None]
 
 
 def _leaving(method: Method) -> Leave:
-    def leave(
-        work: Inbound | None, head: str, span_id: int, began: float, error: PlexusError | None
-    ) -> None:
+    def leave(work: Inbound | None, header: str, began: float, error: PlexusError | None) -> None:
         if not afterwards.are_kept():
             return
         is_part = work is not None and work.traceparent
@@ -107,8 +107,8 @@ def _leaving(method: Method) -> Leave:
             afterwards.Late(
                 name=method.wire_path,
                 is_server=False,
-                trace_id=int(head[3:-1], 16),
-                span_id=span_id,
+                trace_id=int(traceparent.trace_id_of(header), 16),
+                span_id=traceparent.span_id_of(header),
                 parent=work.own_span() if work is not None and is_part else 0,
                 seconds=time.monotonic() - began,
                 attributes={

@@ -28,7 +28,7 @@ _bits = random.getrandbits
 
 def is_valid(header: object) -> TypeGuard[str]:
     """Whether a header is one of these; others are as good as none."""
-    return isinstance(header, str) and _SHAPE(header) is not None
+    return header.__class__ is str and _SHAPE(header) is not None
 
 
 def is_sampled(header: str) -> bool:
@@ -54,6 +54,17 @@ def new_span_id() -> int:
 def new_head() -> str:
     """The head of a trace that begins here."""
     return f"00-{_bits(128) or 1:032x}-"
+
+
+def new_header() -> str:
+    """What an unsampled call that begins a trace here tells its callee: both ids are new."""
+    ids = f"{_bits(192):048x}"
+    return f"00-{ids[:32]}-{ids[32:]}-00"
+
+
+def continued(header: str) -> str:
+    """What a call tells its callee that is part of the unsampled *header*: its own id is new."""
+    return f"{header[:HEAD]}{_bits(64):016x}-00"
 
 
 def chosen(sampling: float) -> bool:
