@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -64,7 +66,9 @@ _OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 5_000),
 )
-_GRACE = 10.0
+_GRACE = 5.0
+# Seconds for a drain: less than the runtime waits before it kills.
+_DRAIN = 10.0
 _NEVER = 2**31 - 1
 # Answers to requests are kept for a day and more; when exactly they go does not matter.
 _PURGE_SECONDS = 3600.0
@@ -199,7 +203,13 @@ class Host:
         _log.info("serving", port=self._port, workload=self._workload)
 
     def drain(self) -> None:
-        """Leave the endpoints, finish what is in flight, stop."""
+        """Leave the endpoints, finish what is in flight, stop.
+
+        A drain that takes longer than whoever waits for it does is cut short: see `_cut_short`.
+        """
+        overdue = threading.Timer(_DRAIN, self._cut_short)
+        overdue.daemon = True
+        overdue.start()
         self._state = replica_pb2.REPLICA_STATE_DRAINING
         self._registration.announce(replica_pb2.REPLICA_STATE_DRAINING)
         # Calls that were on their way when the endpoint left are still answered.
@@ -219,7 +229,22 @@ class Host:
         self._database.close()
         tracing.flush()
         self._exposition.close()
+        overdue.cancel()
         _log.info("drained", workload=self._workload)
+
+    def _cut_short(self) -> None:
+        """Say what everything waits for, close the journal in order, and end: better than to be killed."""
+        frames = sys._current_frames()
+        for thread in threading.enumerate():
+            told = traceback.extract_stack(frames.get(thread.ident or 0), limit=None)
+            where = " < ".join(f"{f.filename.rsplit('/', 1)[-1]}:{f.lineno}" for f in told[:-7:-1])
+            if "handler" not in thread.name:
+                _log.warning("drain overdue", thread=thread.name, where=where)
+        self._server.stop(0)
+        if self._trail.journal is not None:
+            self._trail.journal.close()
+        self._registration.tell()
+        os._exit(1)
 
     def _serve(self) -> grpc.Server:
         server = grpc.server(
