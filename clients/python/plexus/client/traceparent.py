@@ -16,11 +16,13 @@ TRACEPARENT: Final = "traceparent"
 HEAD: Final = len("00-") + 32 + len("-")
 """What all calls of a trace have in common: `header[:HEAD]`."""
 
-_LENGTH: Final = HEAD + 16 + len("-00")
-_SHAPE: Final = re.compile(
+shape: Final = re.compile(
     "(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 ).fullmatch
-_ODD: Final = frozenset("13579bdf")
+"""Finds a text to be a header, or None."""
+SAMPLED: Final = frozenset("13579bdf")
+"""The last digits of headers whose trace is recorded."""
+
 
 # Ids need to be unlike each other, not unforeseeable.
 _bits = random.getrandbits
@@ -28,12 +30,12 @@ _bits = random.getrandbits
 
 def is_valid(header: object) -> TypeGuard[str]:
     """Whether a header is one of these; others are as good as none."""
-    return header.__class__ is str and _SHAPE(header) is not None
+    return header.__class__ is str and shape(header) is not None
 
 
 def is_sampled(header: str) -> bool:
     """Whether a valid header says that the trace is recorded."""
-    return header[_LENGTH - 1] in _ODD
+    return header[-1] in SAMPLED
 
 
 def trace_id_of(header: str) -> str:
