@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mesh.runtime import starting
 from mesh.runtime.client import Platform
 from mesh.runtime.errors import NotRunning
 from tests.platform import ROOT, end
@@ -70,7 +71,8 @@ def asleep(folder: Path) -> Iterator[tuple[Sleepers, subprocess.Popen[bytes]]]:
     sleepers = Sleepers(folder)
     process = sleepers.start()
     try:
-        eventually(lambda: sleepers.platform.home.runtime_socket.exists(), "the runtime answers")
+        # A socket is there before anybody listens on it.
+        starting.await_socket(sleepers.platform.home, process, time.monotonic() + 20.0)
         eventually(lambda: len(sleepers.pids()) == 4, "four processes run")
         yield sleepers, process
     finally:
