@@ -15,6 +15,7 @@ from envoy.config.core.v3 import base_pb2, config_source_pb2, health_check_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.config.listener.v3 import api_listener_pb2, listener_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2
+from envoy.extensions.clusters.aggregate.v3 import cluster_pb2 as aggregate_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm_pb2,
@@ -79,7 +80,9 @@ def derive(
         by_service.setdefault(endpoint.service, []).append(endpoint)
     names = sorted(topology.services)
     return {
-        Kind.CLUSTER: {name: cluster(name, topology.trust_domain) for name in names},
+        Kind.CLUSTER: {
+            made.name: made for name in names for made in clusters(name, topology.trust_domain)
+        },
         Kind.LOAD_ASSIGNMENT: {name: load_assignment(name, by_service[name]) for name in names},
         Kind.LISTENER: {name: listener(name) for name in names},
         Kind.ROUTES: {name: routes(name, _methods(contract, name)) for name in names},
@@ -108,16 +111,37 @@ def routes(name: str, methods: Iterable[Method]) -> route_pb2.RouteConfiguration
     return route_pb2.RouteConfiguration(name=name, virtual_hosts=[host])
 
 
-def cluster(name: str, trust_domain: str) -> cluster_pb2.Cluster:
-    """The replicas of a service as one: balanced, bounded, and who they must prove to be."""
+def clusters(name: str, trust_domain: str) -> tuple[cluster_pb2.Cluster, ...]:
+    """What calls of a service go to: those of its replicas that are thought well, else all of them.
+
+    gRPC counts refusals as failures (gRFC A50), so that a replica may be ejected that is well, and has
+    no panic mode: when the others die, calls would fail until the ejection ends. The second cluster is
+    that mode: the same replicas and nobody ejected, used while the first has nobody (gRFC A37).
+    """
+    healthy, panic = f"{name}/healthy", f"{name}/panic"
+    whole = cluster_pb2.Cluster(
+        name=name,
+        cluster_type=cluster_pb2.Cluster.CustomClusterType(
+            name="envoy.clusters.aggregate",
+            typed_config=_pack(aggregate_pb2.ClusterConfig(clusters=[healthy, panic])),
+        ),
+        # gRPC knows no CLUSTER_PROVIDED here, and takes of an aggregate nothing but its order.
+        lb_policy=cluster_pb2.Cluster.ROUND_ROBIN,
+    )
+    ejecting = replica_cluster(healthy, name, trust_domain)
+    ejecting.outlier_detection.CopyFrom(_outlier_detection())
+    return whole, ejecting, replica_cluster(panic, name, trust_domain)
+
+
+def replica_cluster(name: str, service: str, trust_domain: str) -> cluster_pb2.Cluster:
+    """The replicas of *service*: balanced, bounded, and who they must prove to be."""
     return cluster_pb2.Cluster(
         name=name,
         type=cluster_pb2.Cluster.EDS,
         lb_policy=cluster_pb2.Cluster.ROUND_ROBIN,
         eds_cluster_config=cluster_pb2.Cluster.EdsClusterConfig(
-            eds_config=_ads(), service_name=name
+            eds_config=_ads(), service_name=service
         ),
-        outlier_detection=_outlier_detection(),
         circuit_breakers=circuit_breaker_pb2.CircuitBreakers(
             thresholds=[
                 circuit_breaker_pb2.CircuitBreakers.Thresholds(
@@ -127,7 +151,7 @@ def cluster(name: str, trust_domain: str) -> cluster_pb2.Cluster:
         ),
         transport_socket=base_pb2.TransportSocket(
             name="envoy.transport_sockets.tls",
-            typed_config=_pack(_mutual_tls(spiffe_id(trust_domain, name))),
+            typed_config=_pack(_mutual_tls(spiffe_id(trust_domain, service))),
         ),
     )
 

@@ -15,6 +15,7 @@ from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_components_pb2 import RouteAction
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.clusters.aggregate.v3.cluster_pb2 import ClusterConfig
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
@@ -153,6 +154,10 @@ def _needs(message: Message) -> Iterator[tuple[Kind, str]]:
                 yield from ((Kind.CLUSTER, name) for name in _clusters(route.route))
     elif isinstance(message, Cluster) and message.type == Cluster.EDS:
         yield Kind.LOAD_ASSIGNMENT, message.eds_cluster_config.service_name or message.name
+    elif isinstance(message, Cluster) and message.HasField("cluster_type"):
+        aggregate = ClusterConfig()
+        message.cluster_type.typed_config.Unpack(aggregate)
+        yield from ((Kind.CLUSTER, name) for name in aggregate.clusters)
 
 
 def _clusters(action: RouteAction) -> Iterator[str]:

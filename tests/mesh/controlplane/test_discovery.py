@@ -11,7 +11,7 @@ from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.service.discovery.v3.ads_pb2_grpc import AggregatedDiscoveryServiceStub
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
 
-from mesh.controlplane.resources import Endpoint, Kind, cluster, load_assignment
+from mesh.controlplane.resources import Endpoint, Kind, load_assignment, replica_cluster
 from plexus import contract
 from plexus.contract import Contract
 from tests.mesh.controlplane.hosted import Hosted
@@ -62,7 +62,7 @@ def test_a_refused_resource_is_stored_shown_and_rolled_back(
     assert _outcomes(caller) == {"OK records-1"}
     good = hosted.publisher(lambda publisher: publisher.served[Kind.CLUSTER].version)
 
-    bad = cluster("records", hosted.topology.trust_domain)
+    bad = replica_cluster("records", "records", hosted.topology.trust_domain)
     # gRPC's C-core does not know this policy.
     bad.lb_policy = Cluster.MAGLEV
     messages = hosted.derived()
@@ -159,7 +159,7 @@ def test_a_change_is_pushed_in_the_order_in_which_it_can_be_used(
         client.send(kind, "records")
         client.receive()
     messages = hosted.derived(_without(GET_PATIENT))
-    messages[Kind.CLUSTER]["records"] = cluster("records", "elsewhere.local")
+    messages[Kind.CLUSTER]["records"] = replica_cluster("records", "records", "elsewhere.local")
     messages[Kind.LOAD_ASSIGNMENT]["records"] = load_assignment(
         "records", [Endpoint("records", "127.0.0.1", 1)]
     )
@@ -173,10 +173,10 @@ def test_a_change_is_pushed_in_the_order_in_which_it_can_be_used(
     client.close()
 
 
-def test_a_replica_at_which_everything_fails_is_ejected_though_there_are_only_two(
+def test_a_replica_at_which_everything_fails_is_ejected_and_asked_again_when_the_others_die(
     mesh: SmallMesh, hosted: Hosted
 ) -> None:
-    mesh.start_replica("records-1")
+    healthy = mesh.start_replica("records-1")
     mesh.start_replica("records-sick")
     caller = mesh.start_caller()
     caller.ask("load 2 pat_5")
@@ -192,3 +192,7 @@ def test_a_replica_at_which_everything_fails_is_ejected_though_there_are_only_tw
         "the sick replica to be ejected",
     )
     caller.ask("stop")
+    caller.ask("load 2 pat_5")
+    healthy.end()
+    until(lambda: any(o.startswith("INTERNAL") for o in caller.ask("count")), "a failure again")
+    assert not any(outcome.startswith("UNAVAILABLE") for outcome in caller.ask("stop"))

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from mesh import meaning, topology
 from mesh.controlplane.publisher import Publisher, Subscriber
-from mesh.controlplane.resources import Endpoint, Kind, cluster, derive
+from mesh.controlplane.resources import Endpoint, Kind, derive, replica_cluster
 from mesh.controlplane.snapshot import Snapshot, build
 from plexus import contract
 
@@ -25,7 +25,7 @@ def _snapshot(*ports: int, clusters: dict[str, Message] | None = None) -> Snapsh
 
 
 def _other_cluster(requests: int) -> dict[str, Message]:
-    changed = cluster("records", "plexus.local")
+    changed = replica_cluster("records", "records", "plexus.local")
     changed.circuit_breakers.thresholds[0].max_requests.value = requests
     return {"records": changed}
 
@@ -150,10 +150,11 @@ def test_the_newest_refusals_are_kept_and_no_more() -> None:
 
 def test_a_subscribed_resource_is_never_taken_away() -> None:
     publisher = Publisher(_snapshot(1))
-    _subscribe(publisher, Kind.CLUSTER, "records")
+    used = {"records", "records/healthy", "records/panic"}
+    _subscribe(publisher, Kind.CLUSTER, *used)
     _subscribe(publisher, Kind.LOAD_ASSIGNMENT, "records")
     publisher.publish(build({}))
-    assert publisher.served[Kind.CLUSTER].by_name.keys() == {"records"}
+    assert publisher.served[Kind.CLUSTER].by_name.keys() == used
     assert publisher.served[Kind.LOAD_ASSIGNMENT].by_name.keys() == {"records"}
 
 

@@ -8,6 +8,7 @@ import pytest
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.core.v3 import health_check_pb2
 from envoy.config.route.v3.route_components_pb2 import Route
+from envoy.extensions.clusters.aggregate.v3.cluster_pb2 import ClusterConfig
 from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import UpstreamTlsContext
 
 from mesh import meaning, topology
@@ -15,7 +16,7 @@ from mesh.controlplane.resources import (
     Endpoint,
     Kind,
     UnknownServiceError,
-    cluster,
+    clusters,
     derive,
     load_assignment,
     routes,
@@ -53,19 +54,26 @@ def test_what_no_contract_states_has_no_route_and_no_route_has_a_timeout(service
     assert not any(route.route.HasField("timeout") for route in found)
 
 
-def test_a_cluster_is_believed_only_with_the_spiffe_id_of_its_service() -> None:
-    tls = UpstreamTlsContext()
-    assert cluster("billing", "plexus.local").transport_socket.typed_config.Unpack(tls)
-    (name,) = tls.common_tls_context.validation_context.match_subject_alt_names
-    assert name.exact == "spiffe://plexus.local/ns/plexus/sa/billing"
+def test_the_replicas_of_a_service_are_believed_only_with_its_spiffe_id() -> None:
+    for found in clusters("billing", "plexus.local")[1:]:
+        tls = UpstreamTlsContext()
+        assert found.transport_socket.typed_config.Unpack(tls)
+        (name,) = tls.common_tls_context.validation_context.match_subject_alt_names
+        assert name.exact == "spiffe://plexus.local/ns/plexus/sa/billing"
 
 
-def test_a_cluster_ejects_with_two_replicas_and_bounds_its_requests() -> None:
-    found = cluster("billing", "plexus.local")
-    assert found.lb_policy == Cluster.ROUND_ROBIN
-    assert found.outlier_detection.failure_percentage_minimum_hosts.value == 2
-    assert found.outlier_detection.max_ejection_percent.value == 50
-    assert found.circuit_breakers.thresholds[0].max_requests.value == meaning.MAX_REQUESTS
+def test_replicas_are_ejected_though_there_are_only_two_and_nobody_is_when_none_is_left() -> None:
+    whole, healthy, panic = clusters("billing", "plexus.local")
+    order = ClusterConfig()
+    assert whole.cluster_type.typed_config.Unpack(order)
+    assert list(order.clusters) == [healthy.name, panic.name]
+    assert healthy.outlier_detection.failure_percentage_minimum_hosts.value == 2
+    assert healthy.outlier_detection.max_ejection_percent.value == 50
+    assert not panic.HasField("outlier_detection")
+    for found in (healthy, panic):
+        assert found.lb_policy == Cluster.ROUND_ROBIN
+        assert found.eds_cluster_config.service_name == "billing"
+        assert found.circuit_breakers.thresholds[0].max_requests.value == meaning.MAX_REQUESTS
 
 
 def test_a_draining_replica_is_still_published_as_draining() -> None:
@@ -82,7 +90,9 @@ def test_a_draining_replica_is_still_published_as_draining() -> None:
 
 def test_the_whole_topology_makes_a_consistent_snapshot() -> None:
     made = build(derive(contract.load(), STATED, [Endpoint("triage", "127.0.0.1", 1)]))
-    assert all(made[kind].by_name.keys() == STATED.services.keys() for kind in Kind)
+    others = set(Kind) - {Kind.CLUSTER}
+    assert all(made[kind].by_name.keys() == STATED.services.keys() for kind in others)
+    assert made[Kind.CLUSTER].by_name.keys() > STATED.services.keys()
 
 
 def test_a_service_without_a_contract_is_refused_with_what_to_do() -> None:

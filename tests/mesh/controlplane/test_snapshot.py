@@ -43,7 +43,7 @@ def test_a_changed_endpoint_changes_the_version_of_endpoints_only() -> None:
     [
         (Kind.ROUTES, "Listener billing refers to RouteConfiguration billing"),
         (Kind.CLUSTER, "RouteConfiguration billing refers to Cluster billing"),
-        (Kind.LOAD_ASSIGNMENT, "Cluster billing refers to ClusterLoadAssignment billing"),
+        (Kind.LOAD_ASSIGNMENT, "Cluster billing/healthy refers to ClusterLoadAssignment billing"),
     ],
     ids=lambda value: value.label if isinstance(value, Kind) else "",
 )
@@ -51,4 +51,11 @@ def test_a_reference_to_what_is_not_there_is_refused(lost: Kind, named: str) -> 
     messages = _derived()
     del messages[lost]["billing"]
     with pytest.raises(InconsistentError, match=named):
+        build(messages)
+
+
+def test_an_aggregate_refers_to_its_parts() -> None:
+    messages = _derived()
+    del messages[Kind.CLUSTER]["billing/panic"]
+    with pytest.raises(InconsistentError, match="billing refers to Cluster billing/panic"):
         build(messages)
