@@ -29,6 +29,8 @@ _SEVERITY = (
     Effect.WORKS,
 )
 
+# One cause can break a hundred promises.
+_SHORTFALLS_SHOWN = 20
 
 SIGNS: Mapping[Effect, str] = {
     Effect.WORKS: "✓",
@@ -107,8 +109,10 @@ def _verdict(outcome: Outcome) -> Iterator[Text]:
     for each in outcome.verdicts:
         if each.skipped:
             yield Text(f"- {each.experiment.name} was not run: {each.skipped}", style="dim")
-    for shortfall in outcome.shortfalls:
+    for shortfall in outcome.shortfalls[:_SHORTFALLS_SHOWN]:
         yield Text(f"✗ {shortfall}", style="red")
+    if more := len(outcome.shortfalls[_SHORTFALLS_SHOWN:]):
+        yield Text(f"✗ and {more} more, which the report tells", style="red")
     if outcome.held:
         yield Text(f"✓ every promise was kept, seed {outcome.seed}", style="green")
     else:
