@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import grpc
 import structlog
@@ -23,7 +23,6 @@ from mesh import meaning
 from mesh.audit.trail import Trail
 from mesh.clock import now
 from mesh.exposition import Exposition, certificate
-from mesh.identity.spiffe import workload_of
 from mesh.identity.tokens import Token, TokenError, TokenVerifier
 from mesh.identity.workload import WorkloadIdentity
 from mesh.infrastructure import Infrastructure
@@ -35,6 +34,7 @@ from mesh.persistence.once import purge
 from mesh.registration import Registration
 from mesh.server import Admission, Refusal, handlers
 from mesh.server import Parts as ServerParts
+from mesh.server.peers import Peers
 from mesh.settings import Settings
 from mesh.status import breaker_rows, call_rows
 from mesh.understudy import understudy
@@ -163,6 +163,7 @@ class Host:
         ranks = {each.value: each.name.lower() for each in Criticality if each}
         AdmissionMetrics(self._admission, ranks, self._exposition.registry)
         self._identity = WorkloadIdentity(settings)
+        self._peers = Peers(lambda: self._identity.trust_domain)
         self._trail = Trail(self._contract, workload, settings, self._identity)
         self._port = 0
         self._chaos = _chaos(settings, workload) if settings.chaos else None
@@ -256,7 +257,7 @@ class Host:
         parts = ServerParts(
             contract=self._contract,
             metrics=self._metrics,
-            identify=self._identify,
+            identify=self._peers.workload,
             verify=self._verify,
             sampling=self._settings.trace_sampling,
             admission=self._admission,
@@ -269,7 +270,9 @@ class Host:
             server.add_generic_rpc_handlers((generic,))
             server.add_registered_method_handlers(descriptor.full_name, made)
         names = [descriptor.full_name for descriptor, _ in self._built.servicers]
-        self._infrastructure = Infrastructure(names, self._identify, self._settings.reflection)
+        self._infrastructure = Infrastructure(
+            names, self._peers.workload, self._settings.reflection
+        )
         server.add_generic_rpc_handlers((*self._infrastructure.handlers, Refusal()))
         credentials = self._identity.server_credentials()
         self._port = listen(server, credentials, self._settings.port)
@@ -296,12 +299,6 @@ class Host:
                     work = f"{self._workload}/{name}"
                     return Inbound(name=work, calls=task.declared, deadline=float("inf"))
         raise ContractError(f"the contract of {self._workload} states no task {name}")
-
-    def _identify(self, context: grpc.ServicerContext) -> str:
-        stated: Any = context.auth_context()
-        for spiffe_id in stated.get("peer_spiffe_id", ()):
-            return workload_of(spiffe_id.decode(), self._identity.trust_domain) or ""
-        return ""
 
     @cached_property
     def _tokens(self) -> TokenVerifier:
