@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 from typing import Any, Final
 
 from mesh import clock
-from mesh.audit.entry import stamp
+from mesh.audit.entry import Stamps
 from mesh.audit.failures import JournalUnavailable
 from mesh.server.faults import fault_of, outcome_of
 from mesh.server.incoming import Book, Handle, Incoming, Parts
@@ -23,6 +23,7 @@ from plexus.type.v1.errors_pb2 import PlatformError
 
 _OK: Final = "OK"
 _GONE: Final = "CANCELLED"
+_stamps: Final = Stamps()
 # Of how many patients a stream remembers that it has told of them.
 _REMEMBERED: Final = 10_000
 
@@ -43,22 +44,27 @@ def audit(method: Method, parts: Parts, proceed: Handle) -> Handle:
     ask_names = can_name_patient(method.input) and not method.client_streaming
     answer_names = can_name_patient(method.output)
 
+    check, write = scribe.check, scribe.write
+
     def asked(incoming: Incoming) -> dict[str, None]:
         return patients(incoming.request) if ask_names and incoming.request is not None else {}
 
     def handle(incoming: Incoming) -> Any:
-        scribe.check()
+        check()
         try:
             response = proceed(incoming)
         except BaseException as error:
-            scribe.write(incoming, asked(incoming), error)
+            write(incoming, asked(incoming), error)
             raise
-        named = asked(incoming)
-        scribe.write(incoming, {**named, **patients(response)} if answer_names else named)
+        if ask_names and answer_names:
+            named = patients(incoming.request, response)
+        else:
+            named = patients(response) if answer_names else asked(incoming)
+        write(incoming, named)
         return response
 
     def stream(incoming: Incoming) -> Iterator[Any]:
-        scribe.check()
+        check()
         told: dict[str, None] = {}
         answers = 0
         try:
@@ -67,7 +73,7 @@ def audit(method: Method, parts: Parts, proceed: Handle) -> Handle:
                     named = asked(incoming) if not answers else {}
                     named = {**named, **patients(response)} if answer_names else named
                     if not answers or named.keys() - told.keys():
-                        scribe.write(incoming, named.keys() - told.keys(), stream="begun")
+                        write(incoming, named.keys() - told.keys(), stream="begun")
                         told = named if len(told) > _REMEMBERED else {**told, **named}
                     answers += 1
                     yield response
@@ -75,14 +81,14 @@ def audit(method: Method, parts: Parts, proceed: Handle) -> Handle:
             raise
         except GeneratorExit as gone:
             with suppress(Unrecorded):
-                scribe.write(incoming, (), gone, stream="ended", answers=answers)
+                write(incoming, (), gone, stream="ended", answers=answers)
             raise
         except BaseException as error:
             rest = asked(incoming).keys() - told.keys()
-            scribe.write(incoming, rest, error, stream="ended", answers=answers)
+            write(incoming, rest, error, stream="ended", answers=answers)
             raise
         rest = asked(incoming).keys() - told.keys()
-        scribe.write(incoming, rest, stream="ended", answers=answers)
+        write(incoming, rest, stream="ended", answers=answers)
 
     return stream if method.server_streaming else handle
 
@@ -112,7 +118,7 @@ class _Scribe:
         """Write who asked what of whom and how it ended; Unrecorded."""
         outcome = _OK if error is None else outcome_of(error)
         fields = {
-            "time": stamp(clock.now()),
+            "time": _stamps.of(clock.seconds()),
             "caller": incoming.caller or self._identify(incoming.context),
             "subject": incoming.subject,
             "method": self._path,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from plexus.contract.fields import inside, names_patient
@@ -16,10 +18,10 @@ if TYPE_CHECKING:
 _ID: Final = re.compile(r"[a-z]{2,5}_[a-z0-9]{8,40}")
 
 
-class _Step(NamedTuple):
-    """A field to look at: an id, or a message that leads to one."""
+class _Place(NamedTuple):
+    """Where to look: ids, or messages that lead to some. *get* takes it out of the message."""
 
-    name: str
+    get: Callable[[Any], Any]
     many: bool
     leads_on: bool
 
@@ -48,27 +50,52 @@ def can_name_patient(message: Descriptor) -> bool:
 
 
 def _collect(message: Any, found: dict[str, None]) -> None:
-    for name, many, leads_on in _plan(message.DESCRIPTOR):
-        if many:
-            values = getattr(message, name)
-        elif leads_on:
-            values = (getattr(message, name),) if message.HasField(name) else ()
-        else:
-            values = (getattr(message, name),)
-        for value in values:
-            if leads_on:
-                _collect(value, found)
-            elif value not in found and _ID.fullmatch(value):
+    for get, many, leads_on in _places(message.DESCRIPTOR):
+        held = get(message)
+        if leads_on:
+            for each in held:
+                _collect(each, found)
+            continue
+        for value in held if many else (held,):
+            if value and value not in found and _ID.fullmatch(value):
                 found[value] = None
 
 
 @cache
-def _plan(message: Descriptor) -> tuple[_Step, ...]:
-    return tuple(_step(field) for field in message.fields if _leads_to_patient(field))
+def _places(message: Descriptor) -> tuple[_Place, ...]:
+    return tuple(_found_in(message, "", {message.full_name}))
 
 
-def _step(field: FieldDescriptor) -> _Step:
-    return _Step(field.name, field.is_repeated, leads_on=not names_patient(field))
+def _found_in(message: Descriptor, way: str, around: set[str]) -> Iterator[_Place]:
+    """The places in *message*, to which *way* leads through fields that hold one message each.
+
+    What such a field does not hold reads as empty: it need not be asked for. Only what is inside
+    itself must be, *around* being what leads there.
+    """
+    for field in filter(_leads_to_patient, message.fields):
+        held, name = inside(field), way + field.name
+        if names_patient(field) or held is None:
+            yield _Place(attrgetter(name), field.is_repeated, leads_on=False)
+        elif field.is_repeated:
+            yield _Place(attrgetter(name), many=True, leads_on=True)
+        elif held.full_name in around:
+            yield _Place(_if_there(way, field.name), many=True, leads_on=True)
+        else:
+            yield from _found_in(held, f"{name}.", around | {held.full_name})
+
+
+def _if_there(way: str, name: str) -> Callable[[Any], Any]:
+    holder: Callable[[Any], Any] = attrgetter(way[:-1]) if way else _itself
+
+    def get(message: Any) -> tuple[Any, ...]:
+        held = holder(message)
+        return (getattr(held, name),) if held.HasField(name) else ()
+
+    return get
+
+
+def _itself(message: Any) -> Any:
+    return message
 
 
 def _leads_to_patient(field: FieldDescriptor) -> bool:
