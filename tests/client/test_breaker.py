@@ -83,7 +83,8 @@ def test_half_open_lets_exactly_one_probe_through_among_a_hundred_callers() -> N
         release.wait(5)
         return b""
 
-    with remote(answer) as server, server.channel(breaker_failures=1, breaker_seconds=0) as opened:
+    once = {"breaker_failures": 1, "breaker_seconds": 0, "hedge_rivals": 0}
+    with remote(answer) as server, server.channel(**once) as opened:
         stub = records_of(opened)
         assert attempt(stub) == "Internal"
         sick.clear()

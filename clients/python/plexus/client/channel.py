@@ -11,6 +11,7 @@ from grpc.experimental import ChannelOptions
 
 from plexus.client.breaker import Breaker, BreakerView
 from plexus.client.counts import CountsView
+from plexus.client.exchange import Begin, exchanges
 from plexus.client.hedge import Hedging
 from plexus.client.outgoing import Layer, Outgoing, Parts, Send
 from plexus.client.stack import STREAM, UNARY, compose
@@ -29,7 +30,7 @@ OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.http2.ping_timeout_ms", 500),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.keepalive_permit_without_calls", 1),
-    # A stream that is read and cancelled by its caller's thread: what hedging is made of.
+    # A stream is read by its caller's thread, and needs no other.
     (ChannelOptions.SingleThreadedUnaryStream, 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
@@ -122,12 +123,10 @@ class Channel(grpc.Channel):
     ) -> Any:
         """A callable for a method with one request and one response."""
         stated = self._method(method)
+        begin = exchanges(self._channel, method, request_serializer, response_deserializer)
+        send = _once(begin)
         if stated.repeatable and self._parts.tuning.hedge_rivals:
-            begin = self._raw("unary_stream", method, request_serializer, response_deserializer)
             send = self._hedging.hedged(stated, begin, self._parts.counts_of(stated))
-        else:
-            raw = self._raw("unary_unary", method, request_serializer, response_deserializer)
-            send = _plainly(raw)
         return Unary(stated, compose(UNARY, stated, self._parts, send))
 
     def stream_unary(
@@ -197,6 +196,13 @@ class Channel(grpc.Channel):
 
     def _compose(self, layers: Sequence[Layer], path: str, raw: Any) -> Send:
         return compose(layers, self._method(path), self._parts, _plainly(raw))
+
+
+def _once(begin: Begin) -> Send:
+    def send(out: Outgoing) -> Any:
+        return begin(out.request, out.timeout, out.metadata).take()
+
+    return send
 
 
 def _plainly(raw: Any) -> Send:

@@ -1,10 +1,9 @@
 """Sends a call that is not answered in time a second time: the first answer wins, the others are called off.
 
 This is what survives a replica that hangs: a retry needs a failure, and a hang gives none before the
-deadline. C-core has no hedging. A call is made as a single-threaded stream of one response, which can
-be cancelled from another thread and costs about as much as a blocking call; a second look at it
-is taken by one thread for the whole channel, so a call that is answered in time pays for a dictionary
-entry only.
+deadline. C-core has no hedging. A call is made as an exchange, which can be cancelled from another
+thread and costs no more than a blocking call; a second look at it is taken by one thread for the whole
+channel, so a call that is answered in time pays for a dictionary entry only.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import threading
 import time
 from bisect import insort
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -21,12 +19,10 @@ import grpc
 
 from plexus.client.attempts import Attempt, tell_first
 from plexus.client.counts import Counts
+from plexus.client.exchange import Begin
 from plexus.client.outgoing import Outgoing, Send
 from plexus.client.tuning import Tuning
 from plexus.contract import Method
-
-Begin = Callable[..., Any]
-"""Starts an attempt: gRPC's unary-stream multicallable of the method."""
 
 _WINDOW: Final = 128
 _ENOUGH: Final = 20
@@ -147,10 +143,10 @@ class Hedging:
         started = time.monotonic()
         self._tokens = min(self._tuning.hedge_reserve, self._tokens + self._tuning.hedge_budget)
         race = Race(begin, out, patience, started + patience.delay, started + (out.timeout or 0.0))
-        race.first = begin(out.request, timeout=out.timeout, metadata=out.metadata)
+        race.first = begin(out.request, out.timeout, out.metadata)
         self._arm(race)
         try:
-            response = _take(race.first)
+            response = race.first.take()
         except grpc.RpcError as error:
             self._armed.pop(id(race), None)
             return self._rescued(race, error, started)
@@ -212,12 +208,10 @@ class Hedging:
         response = refusal = failure = None
         told = Attempt(race.out, number)
         try:
-            attempt = race.begin(
-                race.out.request, timeout=max(0.0, race.remaining()), metadata=told.metadata
-            )
+            attempt = race.begin(race.out.request, max(0.0, race.remaining()), told.metadata)
             with self._settled:
                 race.rivals.append(attempt)
-            response = _take(attempt)
+            response = attempt.take()
         except grpc.RpcError as error:
             # A rival without an answer is nobody's failure: the first attempt tells.
             failure, refusal = error, error if _is_answer(error) else None
@@ -262,12 +256,3 @@ class Hedging:
 def _is_answer(error: grpc.RpcError) -> bool:
     call: Any = error
     return call.code() not in NO_ANSWER
-
-
-def _take(attempt: Any) -> Any:
-    """The one response of an attempt that ended well; grpc.RpcError of one that did not."""
-    response = next(attempt)
-    for _ in attempt:
-        # The status comes after the response; a unary method has nothing in between.
-        break
-    return response
