@@ -126,6 +126,9 @@ TOLD_A_SECOND: Final = 20
 # Audit journals. What a power cut can take from a disk is what was written in this time; a process that is
 # killed loses nothing. One fdatasync for many calls costs none of them anything.
 AUDIT_SYNC: Final = 0.1
+# Until then an entry is in memory that outlives the process, of which a journal takes this much twice: two
+# thousand calls and more while the disk takes in as many. When it is full a call waits for the disk.
+AUDIT_TAIL_BYTES: Final = 1024 * 1024
 # A signature vouches for all before it. More often would sign more than it says; a busy second is a
 # thousand calls.
 AUDIT_CHECKPOINT: Final = 1.0

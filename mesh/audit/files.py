@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,7 @@ class Damaged(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
+class End:
     """The end of a journal. *torn* is what follows the last entry: a write that was left unfinished."""
 
     last: Entry | None
@@ -78,28 +78,43 @@ def replicas(folder: Path) -> Iterator[Path]:
         yield from _folders(service)
 
 
-def tail(path: Path) -> Tail:
-    """The end of a file; Damaged."""
-    text, begins = _end(path, _CHUNK)
+def end(journal: Path) -> End:
+    """The end of a journal; Damaged."""
+    found = segments(journal)
+    last = _end(*_last_bytes(found[-1], _CHUNK)) if found else End(None, b"")
+    if last.last is None and len(found) > 1:
+        return End(_end(*_last_bytes(found[-2], _CHUNK)).last, last.torn)
+    return last
+
+
+def end_of(texts: Sequence[bytes]) -> End:
+    """The end of the journal that has these files; Damaged."""
+    last = _end(texts[-1], True) if texts else End(None, b"")
+    if last.last is None and len(texts) > 1:
+        return End(_end(texts[-2], True).last, last.torn)
+    return last
+
+
+def _end(text: bytes, begins: bool) -> End:
     lines = text.split(b"\n")
     # The first is whole only at the beginning of the file.
     whole, open_end = lines[:-1] if begins else lines[1:-1], lines[-1]
     if not whole:
-        return Tail(None, open_end)
+        return End(None, open_end)
     try:
-        return Tail(read(whole[-1]), open_end)
+        return End(read(whole[-1]), open_end)
     except EntryError:
         torn = whole[-1] + b"\n" + open_end
     # A process that was killed again before it could say that it had found an unfinished write.
     if open_end:
-        raise Damaged(path.name)
+        raise Damaged
     try:
-        return Tail(read(whole[-2]) if len(whole) > 1 else None, torn)
+        return End(read(whole[-2]) if len(whole) > 1 else None, torn)
     except EntryError:
-        raise Damaged(path.name) from None
+        raise Damaged from None
 
 
-def _end(path: Path, size: int) -> tuple[bytes, bool]:
+def _last_bytes(path: Path, size: int) -> tuple[bytes, bool]:
     """The last bytes of a file, at least two lines of them, and whether that is all of it."""
     with path.open("rb") as file:
         length = file.seek(0, os.SEEK_END)
@@ -107,7 +122,7 @@ def _end(path: Path, size: int) -> tuple[bytes, bool]:
         file.seek(start)
         text = file.read()
     if start and text.count(b"\n") <= 3:
-        return _end(path, size * 4)
+        return _last_bytes(path, size * 4)
     return text, not start
 
 

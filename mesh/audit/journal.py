@@ -1,53 +1,47 @@
 """The audit journal of one replica: append-only, chained, signed now and then.
 
-An entry is in the operating system's hands when `append` returns: it survives the end of the process
-however that comes. A thread brings it to the disk (`meaning.AUDIT_SYNC`) and signs what there is
-(`meaning.AUDIT_CHECKPOINT`); with *always* `append` itself waits for the disk, once for all who wait.
+An entry is in memory that outlives the process (`tail`) when `append` returns, so it survives the end of
+the process however that comes, and no call waits for a disk. A thread brings it to the disk
+(`meaning.AUDIT_SYNC`) and signs what there is (`meaning.AUDIT_CHECKPOINT`); with *always* `append`
+itself waits for the disk, once for all who wait. Where files are not kept in memory, or there is no
+room for one, `append` hands each entry to the operating system for the disk.
 
-When an entry cannot be written nobody may be answered: `append` raises JournalUnavailable, and so does
-`ready`, at once, until a write succeeds again.
+When the disk cannot be written nobody may be answered: `append` raises JournalUnavailable, and so does
+`ready`, until a write succeeds again. What was acknowledged stays in the tail until then.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import threading
-import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn, TypeVar
 
 import structlog
 
 from mesh import clock, meaning
-from mesh.audit import entry, files
+from mesh.audit import entry, files, joining, lock, tail
+from mesh.audit.chain import Chain, Head
 from mesh.audit.entry import stamp
-from mesh.audit.failures import JournalTaken, JournalUnavailable
+from mesh.audit.failures import JournalUnavailable
 from mesh.audit.seal import Signer
+from mesh.audit.segment import Segment, sync_folder
+from mesh.audit.tail import Tail
 from mesh.identity.files import make_private_folder
 from mesh.persistence.identifiers import new_id
 
 _log = structlog.get_logger()
 
 FORMAT: Final = 1
-_MODE: Final = 0o600
 _WITHHELD_MOST: Final = 256
 _LOCK_PATIENCE: Final = 10.0
 
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The end of a journal, as far as it is on the disk."""
-
-    journal_id: str
-    sequence: int
-    hash: str
-    closed: bool = False
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -60,8 +54,16 @@ class Counts:
     withheld: int = 0
 
 
+class _Full(Exception):
+    """The tail has no room for an entry: what is in it goes to the disk first."""
+
+
 class Journal:
-    """Goes on with the newest journal in *folder*, or begins one. `open` first, `close` last."""
+    """Goes on with the newest journal in *folder*, or begins one. `open` first, `close` last.
+
+    `_syncing` is held by whoever writes to the disk, `_lock` by whoever adds an entry; who needs both
+    takes them in this order.
+    """
 
     def __init__(
         self,
@@ -77,54 +79,51 @@ class Journal:
         self._folder = folder
         self._service = service
         self._replica = replica
-        self._signer = signer
         self._always = always
         self._patience = patience
         self._now = now
+        self._chain = Chain(signer, now)
         self._lock = threading.Lock()
         self._syncing = threading.Lock()
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="audit", daemon=True)
-        self._locked = self._file = -1
+        self._locked = -1
+        self._segment: Segment | None = None
+        self._tail: Tail | None = None
         self._id = ""
         self._path = folder
-        self._sequence = 0
-        self._hash = entry.FIRST
-        self._size = 0
         self._day = ""
-        self._known_keys: set[str] = set()
-        self._unsigned = 0
-        self._signed_at = 0.0
         self._synced = 0
         self._failed = False
-        self._retry_at = 0.0
         self._withheld: list[bytes] = []
-        self._anchors = 0
         self._durable: Head | None = None
         self.counts = Counts()
 
     def open(self) -> None:
         """Begin to write; JournalTaken, JournalUnavailable."""
         make_private_folder(self._folder)
-        self._locked = _lock(self._folder / files.LOCK, self._patience)
-        with self._lock:
+        self._locked = lock.take(self._folder, self._patience)
+        with self._syncing:
             self._attach()
-        self.settle()
+            self._bring()
+            tail.remove(self._folder)
+            self._tail = Tail.create(self._folder)
         self._thread.start()
 
     def append(self, fields: Mapping[str, Any]) -> int:
         """Write an entry of kind ACCESS, and return its sequence; JournalUnavailable."""
         own = entry.body({"kind": entry.ACCESS, **fields})
-        with self._lock:
+        try:
             try:
-                if self._failed:
-                    self._recover()
-                sequence = self._add(own)
-            except JournalUnavailable:
-                self._withhold(own)
-                raise
-            self.counts.entries += 1
+                with self._lock:
+                    sequence = self._record(own)
+            except _Full:
+                with self._syncing:
+                    sequence = self._surely(lambda: self._record(own))
+        except JournalUnavailable:
+            self._withhold(own)
+            raise
         if self._always:
             self._sync(sequence)
         elif not self._wake.is_set():
@@ -134,9 +133,7 @@ class Journal:
     def ready(self) -> None:
         """Raise JournalUnavailable when an entry could not be written, and still cannot."""
         if self._failed:
-            with self._lock:
-                if self._failed:
-                    self._recover()
+            raise JournalUnavailable("the journal cannot be written")
 
     @property
     def head(self) -> Head | None:
@@ -146,7 +143,7 @@ class Journal:
     @property
     def unsynced(self) -> int:
         """How many entries are not on the disk yet."""
-        return self._sequence - self._synced
+        return self._chain.sequence - self._synced
 
     @property
     def is_failing(self) -> bool:
@@ -160,17 +157,19 @@ class Journal:
 
     def note_anchors(self, version: int) -> None:
         """The control plane's anchors were at this version: the next signature vouches for that."""
-        self._anchors = max(self._anchors, version)
+        self._chain.note_anchors(version)
 
     def settle(self) -> None:
         """Sign what is not signed, and bring everything to the disk; JournalUnavailable."""
-        with self._lock:
+        with self._syncing:
             if self._failed:
                 self._recover()
-            if self._unsigned:
-                self._sign(entry.CHECKPOINT)
+            if self._chain.unsigned:
+                self._surely(lambda: self._sign(entry.CHECKPOINT))
+            if self._synced < self._chain.sequence:
+                self._bring()
             self._rotate_if_due()
-        self._sync(self._sequence)
+            self._renew_if_lost()
 
     def close(self) -> None:
         """Say that nothing follows, and let go of the journal."""
@@ -178,18 +177,15 @@ class Journal:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        with suppress(JournalUnavailable):
-            with self._lock:
+        with self._syncing:
+            with suppress(JournalUnavailable):
                 if self._failed:
                     self._recover()
-                self._sign(entry.CLOSED)
-            self._sync(self._sequence, closed=True)
-        with self._lock:
-            self._failed, self._retry_at = True, float("inf")
-            for descriptor in (self._file, self._locked):
-                if descriptor >= 0:
-                    os.close(descriptor)
-            self._file = self._locked = -1
+                self._surely(self._end)
+                self._bring(closed=True)
+            with self._lock:
+                self._failed = True
+                self._let_go()
 
     def _keep(self) -> None:
         while not self._closing.is_set():
@@ -197,203 +193,215 @@ class Journal:
             self._closing.wait(meaning.AUDIT_SYNC)
             self._wake.clear()
             try:
-                if self._is_signing_due():
+                if self._failed or self._chain.is_signing_due:
                     self.settle()
                 else:
-                    self._sync(self._sequence)
+                    self._sync(self._chain.sequence)
             except JournalUnavailable:
-                self._closing.wait(meaning.AUDIT_RETRY)
-            if self._unsigned or self._failed:
+                self._closing.wait(meaning.AUDIT_RETRY - meaning.AUDIT_SYNC)
+            if self._chain.unsigned or self._failed:
                 self._wake.set()
 
-    def _is_signing_due(self) -> bool:
-        waited = time.monotonic() - self._signed_at
-        return self._failed or (
-            self._unsigned >= meaning.AUDIT_CHECKPOINT_ENTRIES
-            or (self._unsigned > 0 and waited >= meaning.AUDIT_CHECKPOINT)
-        )
+    def _record(self, own: bytes) -> int:
+        self.ready()
+        sequence = self._chain.add(own, self._write)
+        self.counts.entries += 1
+        return sequence
 
-    def _add(self, own: bytes, sign: Callable[[bytes], bytes] | None = None) -> int:
-        content = entry.placed(own, self._sequence + 1, self._hash)
-        if sign is not None:
-            content = entry.signed(content, sign(content))
-        line, digest = entry.sealed(content)
-        self._write(line)
-        self._sequence += 1
-        self._hash = digest
-        self._unsigned += 1
-        return self._sequence
-
-    def _sign(self, kind: str, more: Mapping[str, Any] | None = None, before: bytes = b"") -> None:
-        """Write a signed entry; *before* is a line end that a write left unfinished lacks."""
-        key = self._signer.take()
-        fields: dict[str, Any] = {"kind": kind, "time": stamp(self._now()), **(more or {})}
-        if self._anchors:
-            fields["anchors"] = self._anchors
-        fields["key"] = key.name
-        if key.name not in self._known_keys:
-            fields["certificate"] = key.certificate
-        if before:
-            self._write(before)
-        self._add(entry.body(fields), key.sign)
-        self._known_keys.add(key.name)
-        self._unsigned = 0
-        self._signed_at = time.monotonic()
+    def _sign(self, kind: str, more: Mapping[str, Any] | None = None) -> None:
+        self._chain.sign(kind, self._write, more)
         self.counts.checkpoints += 1
 
-    def _write(self, data: bytes) -> None:
+    def _end(self) -> None:
+        self._sign(entry.CLOSED)
+        # Nothing may follow, whoever calls still.
+        self._failed = True
+
+    def _write(self, line: bytes) -> None:
+        if self._tail is not None:
+            if not self._tail.put(line):
+                raise _Full
+            return
         try:
-            left = memoryview(data)
-            while left:
-                left = left[os.write(self._file, left) :]
+            self._used.write(line)
         except OSError as error:
             self._fail(error)
-        self._size += len(data)
 
-    def _fail(self, error: OSError) -> None:
+    def _surely(self, write: Callable[[], _T]) -> _T:
+        """Do *write*; when the tail has no room for it, once that is empty, and on the disk itself.
+
+        `_syncing` is held.
+        """
+        with self._lock:
+            try:
+                return write()
+            except _Full:
+                self._drain()
+            with self._past_the_tail():
+                return write()
+
+    @contextmanager
+    def _past_the_tail(self) -> Iterator[None]:
+        """Write to the disk itself. The tail is empty, and both locks are held."""
+        kept, self._tail = self._tail, None
+        try:
+            yield
+        finally:
+            self._tail = kept
+
+    def _drain(self) -> None:
+        """Bring everything to the disk, while nobody adds to it; JournalUnavailable."""
+        try:
+            while self._tail is not None and (lines := self._tail.turn()):
+                self._used.add(lines)
+                self._tail.clear()
+        except OSError as error:
+            self._fail(error)
+
+    def _sync(self, sequence: int) -> None:
+        """Bring everything up to *sequence* to the disk. Who waits for another's sync has its own."""
+        with self._syncing:
+            if self._synced < sequence:
+                self.ready()
+                self._bring()
+
+    def _bring(self, closed: bool = False) -> None:
+        """Bring everything there is now to the disk, while others add more; JournalUnavailable.
+
+        `_syncing` is held. Nothing that `append` needs waits for the disk.
+        """
+        kept = self._tail
+        with self._lock:
+            lines = kept.turn() if kept else b""
+            reached, digest = self._chain.sequence, self._chain.hash
+        try:
+            self._used.add(lines)
+        except OSError as error:
+            self._fail(error)
+        if kept is not None:
+            kept.clear()
+        self._synced = reached
+        self._durable = Head(self._id, reached, digest, closed)
+
+    def _fail(self, error: OSError) -> NoReturn:
         self._failed = True
-        self._retry_at = time.monotonic() + meaning.AUDIT_RETRY
         self.counts.failures += 1
-        # What was not acknowledged to anybody need not stay half.
-        with suppress(OSError):
-            os.ftruncate(self._file, self._size)
+        self._wake.set()
         _log.error("audit_journal_unwritable", cause=error.strerror, journal=self._id)
         raise JournalUnavailable(error.strerror or "the journal cannot be written") from None
 
     def _withhold(self, own: bytes) -> None:
-        self.counts.withheld += 1
-        if len(self._withheld) < _WITHHELD_MOST:
-            stated, told = entry.ACCESS.encode(), entry.WITHHELD.encode()
-            self._withheld.append(own.replace(stated, told, 1))
+        with self._lock:
+            self.counts.withheld += 1
+            if len(self._withheld) < _WITHHELD_MOST:
+                stated, told = entry.ACCESS.encode(), entry.WITHHELD.encode()
+                self._withheld.append(own.replace(stated, told, 1))
 
     def _recover(self) -> None:
-        if time.monotonic() < self._retry_at:
-            raise JournalUnavailable("the journal could not be written a moment ago")
-        self._retry_at = time.monotonic() + meaning.AUDIT_RETRY
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-        self._attach()
-        self._failed = False
-        while self._withheld:
-            self._add(self._withheld[0])
-            del self._withheld[0]
-        self._wake.set()
+        """Write again; JournalUnavailable. First what was acknowledged, then what was not."""
+        try:
+            with self._lock:
+                self._used.reopen()
+        except OSError as error:
+            self._fail(error)
+        self._drain()
+        with self._lock, self._past_the_tail():
+            self._sign(entry.RESUMED, {"pid": os.getpid()})
+            while self._withheld:
+                self._chain.add(self._withheld[0], self._write)
+                del self._withheld[0]
+            self._failed = False
+
+    @property
+    def _used(self) -> Segment:
+        if self._segment is None:
+            raise JournalUnavailable("the journal is not open")
+        return self._segment
 
     def _attach(self) -> None:
         """Go on at the end of what is on the disk, or begin anew where it cannot be gone on with."""
         try:
+            joined = joining.recollect(self._folder)
+            stray = {"stray": joined.told()} if joined.stray else {}
             known = files.journals(self._folder)
-            if not known or not self._resume(known[-1]):
-                self._begin(1 + max((files.number_of(each.name) for each in known), default=0))
+            if not known or not self._resume(known[-1], stray):
+                self._begin(
+                    1 + max((files.number_of(each.name) for each in known), default=0), stray
+                )
         except OSError as error:
             self._failed = True
             raise JournalUnavailable(error.strerror or "the journal cannot be opened") from None
 
-    def _begin(self, number: int) -> None:
+    def _begin(self, number: int, more: Mapping[str, Any]) -> None:
         self._id = new_id("jnl")
         self._path = self._folder / files.folder_name(number, self._id)
-        self._sequence, self._hash = 0, entry.FIRST
+        self._chain.go_on(0, entry.FIRST)
         self._path.mkdir(mode=0o700)
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
         self._create()
         stated = {"service": self._service, "replica": self._replica, "journal": self._id}
-        self._sign(entry.OPENED, {"format": FORMAT, **stated})
+        self._sign(entry.OPENED, {"format": FORMAT, **stated, **more})
 
-    def _resume(self, journal: Path) -> bool:
+    def _resume(self, journal: Path, more: Mapping[str, Any]) -> bool:
         """Whether the journal can be gone on with, which it then is."""
-        found = files.segments(journal)
-        try:
-            end = files.tail(found[-1]) if found else files.Tail(None, b"")
-            last = end.last or (files.tail(found[-2]).last if len(found) > 1 else None)
-        except files.Damaged:
-            last = None
-        if last is None:
+        end = None
+        with suppress(files.Damaged):
+            end = files.end(journal)
+        if end is None or end.last is None:
             _log.error("audit_journal_damaged", journal=journal.name)
             return False
+        last, torn = end.last, end.torn
         self._id, self._path = files.id_of(journal.name), journal
-        self._sequence, self._hash = last.sequence, last.hash
-        self._file = os.open(found[-1], os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        self._size = os.fstat(self._file).st_size
+        self._chain.go_on(last.sequence, last.hash)
+        self._segment = Segment.open(files.segments(journal)[-1])
         self._day = str(last.fields.get("time", ""))[:10]
-        self._known_keys = set()
-        more: dict[str, Any] = {"pid": os.getpid()}
-        lacks_end = bool(end.torn) and not end.torn.endswith(b"\n")
-        if end.torn:
-            torn = end.torn + (b"\n" if lacks_end else b"")
-            more["torn"] = {"bytes": len(torn), "sha256": hashlib.sha256(torn).hexdigest()}
+        stated: dict[str, Any] = {"pid": os.getpid(), **more}
+        if torn:
+            if not torn.endswith(b"\n"):
+                self._segment.write(b"\n")
+                torn += b"\n"
+            stated["torn"] = {"bytes": len(torn), "sha256": hashlib.sha256(torn).hexdigest()}
             _log.warning("audit_journal_torn", journal=self._id, bytes=len(torn))
-        self._failed = False
-        self._sign(entry.RESUMED, more, before=b"\n" if lacks_end else b"")
+        self._sign(entry.RESUMED, stated)
         return True
 
     def _rotate_if_due(self) -> None:
         day = stamp(self._now())[:10]
-        if self._size < meaning.AUDIT_FILE_BYTES and day <= self._day:
+        if self._used.size < meaning.AUDIT_FILE_BYTES and day <= self._day:
             return
-        try:
-            os.fdatasync(self._file)
-            os.close(self._file)
-            self._file = -1
-            self._create()
-        except OSError as error:
-            self._fail(error)
-        # Every file can be checked by itself: it begins with a signature and its certificate.
-        self._sign(entry.CHECKPOINT)
+        # Once in fifty thousand calls, and once a day, they wait.
+        with self._lock:
+            self._drain()
+            try:
+                self._used.sync()
+                self._used.close()
+                self._create()
+            except OSError as error:
+                self._fail(error)
+            # Every file can be checked by itself: it begins with a signature and its certificate.
+            with self._past_the_tail():
+                self._sign(entry.CHECKPOINT)
+        self._bring()
 
     def _create(self) -> None:
-        path = self._path / files.file_name(self._sequence + 1)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._file = os.open(path, flags, _MODE)
-        _sync_folder(self._path)
-        self._size = 0
+        self._segment = Segment.create(self._path / files.file_name(self._chain.sequence + 1))
         self._day = stamp(self._now())[:10]
-        self._known_keys = set()
+        self._chain.begin_file()
 
-    def _sync(self, sequence: int, closed: bool = False) -> None:
-        """Bring everything up to *sequence* to the disk. Who waits for another's sync has its own."""
-        with self._syncing:
-            if self._synced >= sequence and not closed and self._durable is not None:
-                return
+    def _renew_if_lost(self) -> None:
+        """Somebody who ends a session may remove its files from memory: there is another then."""
+        if self._tail is not None and self._tail.is_lost:
+            _log.warning("audit_tail_lost", journal=self._id)
             with self._lock:
-                if self._failed:
-                    raise JournalUnavailable("the journal could not be written")
-                reached, digest, descriptor = self._sequence, self._hash, os.dup(self._file)
-            try:
-                os.fdatasync(descriptor)
-            except OSError as error:
-                with self._lock:
-                    self._fail(error)
-            finally:
-                os.close(descriptor)
-            self._synced = reached
-            self._durable = Head(self._id, reached, digest, closed)
+                self._drain()
+                self._tail.close()
+                self._tail = Tail.create(self._folder)
 
-
-def _lock(path: Path, patience: float) -> int:
-    """Hold the journals of the replica for this process; JournalTaken.
-
-    A process that was told to stop may still be finishing.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                os.close(descriptor)
-                raise JournalTaken(
-                    f"another process writes the journals in {path.parent}"
-                ) from None
-            time.sleep(0.02)
-        else:
-            return descriptor
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def _let_go(self) -> None:
+        if self._tail is not None:
+            self._tail.close()
+        if self._segment is not None:
+            self._segment.close()
+        if self._locked >= 0:
+            os.close(self._locked)
+        self._tail, self._segment, self._locked = None, None, -1

@@ -8,12 +8,10 @@ gone for good, another of its service tells what it left.
 from __future__ import annotations
 
 import contextvars
-import fcntl
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +23,7 @@ from mesh import meaning
 from mesh.audit import entry as entries
 from mesh.audit import files
 from mesh.audit.entry import Entry
+from mesh.audit.joining import settle
 from mesh.audit.journal import Journal
 from mesh.audit.reading import Reader
 from mesh.persistence import Periodic
@@ -174,17 +173,12 @@ def _access(entry: Entry, patients: list[str]) -> JournalAccess:
 
 
 def _is_left(replica: Path) -> bool:
-    """Whether nobody writes the journals of a replica now."""
-    with suppress(OSError):
-        descriptor = os.open(replica / files.LOCK, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(descriptor)
-        return True
-    return False
+    """Whether nobody writes the journals of a replica now. Then all there is of them is on the disk."""
+    try:
+        return settle(replica)
+    except OSError as error:
+        _log.warning("audit_tail_not_settled", replica=replica.name, cause=error.strerror)
+        return False
 
 
 @contextmanager

@@ -41,7 +41,10 @@ class Broken(Exception):
 
 @dataclass(slots=True)
 class Verdict:
-    """One journal. Times are as the journal has them; *notes* are no tampering."""
+    """One journal. Times are as the journal has them; *notes* are no tampering.
+
+    *in_memory* of the entries are not on the disk yet.
+    """
 
     service: str
     replica: str
@@ -53,6 +56,7 @@ class Verdict:
     first: str = ""
     last: str = ""
     anchors: int = 0
+    in_memory: int = 0
     finding: Finding | None = None
     notes: list[str] = field(default_factory=list)
 

@@ -106,6 +106,9 @@ def _show(report: Report) -> None:
         table.add_row(name, *counts, _minute(each.first), _minute(each.last), whole)
     out.print(table)
     for each in report.verdicts:
+        if each.in_memory:
+            told = f"{each.in_memory} entries are in memory only, and not on the disk yet"
+            out.print(f"  {each.name}: {told}", style="dim")
         for note in each.notes:
             out.print(f"  {each.name}: {note}", style="dim")
     for finding in report.broken:
@@ -133,6 +136,7 @@ def _plain_verdict(verdict: Verdict) -> dict[str, Any]:
         "whole": verdict.finding is None,
         "files": verdict.files,
         "entries": verdict.entries,
+        "in_memory": verdict.in_memory,
         "accesses": verdict.accesses,
         "signatures": verdict.checkpoints,
         "first": verdict.first,

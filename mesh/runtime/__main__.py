@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mesh import topology
+from mesh.audit.joining import settle_all
 from mesh.identity.join import secret_at
 from mesh.runtime import ledger
 from mesh.runtime.discovery import RUNTIME, Discovery
@@ -46,7 +47,11 @@ def main() -> int:
         _log.warning("ended %d processes that an earlier runtime left", ended)
     secret_at(home.path / "join.secret")
     plan = _plan(home, told)
+    audit = _settings(plan).audit
+    # Also of replicas that nobody starts again.
+    settle_all(audit)
     asyncio.run(_supervise(plan, told.replicas))
+    settle_all(audit)
     home.clear_sockets()
     # The lock goes with the process; nothing of the platform runs any more.
     return 0
@@ -115,9 +120,8 @@ def _serve(
 
 def _settings(plan: Plan) -> Settings:
     # Of what the other processes are told only this is for the runtime too.
-    told = {
-        name: plan.inherited.get(name, "") for name in ("PLEXUS_METRICS", "PLEXUS_OTLP_METRICS")
-    }
+    names = ("PLEXUS_METRICS", "PLEXUS_OTLP_METRICS", "PLEXUS_AUDIT")
+    told = {name: plan.inherited.get(name, "") for name in names}
     return Settings.read({**told, "PLEXUS_HOME": str(plan.home.path), "PLEXUS_REPLICA": RUNTIME})
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from mesh.audit.joining import settle_all
 from mesh.runtime import ledger, starting
 from mesh.runtime.access import Access, control_plane_answers, edge_tuning, not_running
 from mesh.runtime.errors import (
@@ -130,10 +131,13 @@ class Platform:
         found = ledger.read(self.home)
         alive = [e for e in found.entries if e.born and e.born.is_alive()] if found else []
         killed = found is not None and found.runtime.send(signal.SIGKILL)
+        if killed or alive:
+            self._await_end()
+            ledger.end_leftovers(self.home)
+        # What was killed has left the newest records in memory.
+        settle_all(Path(os.environ.get("PLEXUS_AUDIT") or self.home.path / "audit"))
         if not killed and not alive:
             raise not_running(self.home)
-        self._await_end()
-        ledger.end_leftovers(self.home)
         return len(alive)
 
     def _await_end(self) -> None:

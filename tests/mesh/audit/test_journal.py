@@ -11,14 +11,14 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from mesh import meaning
-from mesh.audit import entry, files
+from mesh.audit import entry, files, tail
 from mesh.audit.failures import JournalTaken, JournalUnavailable
 from mesh.audit.journal import Journal
 from mesh.audit.seal import Signer
@@ -29,11 +29,6 @@ from tests.mesh.audit.books import Books, access
 ROOT = Path(__file__).parents[3]
 MANY = 4000
 """Patients of one record: a line of 60 kB, which takes a while to write."""
-
-
-@pytest.fixture
-def books(tmp_path: Path) -> Books:
-    return Books(tmp_path)
 
 
 def entries(journal: Path) -> list[entry.Entry]:
@@ -115,17 +110,15 @@ def test_a_day_ends_a_file(books: Books) -> None:
 
 def test_nothing_acknowledged_is_lost_when_the_process_is_killed(books: Books) -> None:
     """Killed at any moment, and again: each time the journal goes on where it was."""
-    for after in (30, 37):
-        acknowledged = _write_until_killed(books, MANY, after)
-        folder = books.folder / "records" / "records-1"
-        (journal,) = files.journals(folder)
-        written = journal.joinpath(files.segments(journal)[-1]).read_bytes()
-        whole = written[: written.rfind(b"\n") + 1].splitlines()
-        assert entry.read(whole[-1]).sequence >= acknowledged
+    for patients, after in ((MANY, 30), (1, 400), (MANY, 37)):
+        acknowledged = _write_until_killed(books, patients, after)
+        (left,) = books.verify().verdicts
+        assert left.finding is None
+        assert left.entries >= acknowledged
     with books.opened() as journal_now:
         journal_now.append(access())
     (verdict,) = books.verify().verdicts
-    assert verdict.finding is None
+    assert (verdict.finding, verdict.in_memory) == (None, 0)
     assert verdict.entries > acknowledged
 
 
@@ -201,24 +194,38 @@ def long(journal: Journal) -> Path:
     return files.segments(journal.path)[-1]
 
 
-def test_what_cannot_be_written_is_refused_then_and_written_when_it_can_be(books: Books) -> None:
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_what_cannot_be_written_is_refused_then_and_written_when_it_can_be(
+    books: Books, monkeypatch: pytest.MonkeyPatch, in_memory: bool
+) -> None:
+    if not in_memory:
+        monkeypatch.setattr(tail, "MEMORY", books.home)
     with books.opened() as journal:
         last = long(journal)
         size = last.stat().st_size
+        acknowledged = journal.counts.entries
         with full_disk(last):
+            # In memory there is room for what is written before the disk is asked.
+            while not journal.is_failing:
+                with suppress(JournalUnavailable):
+                    journal.append(access(1))
+                    acknowledged += 1
+            refused = journal.counts.withheld
             with pytest.raises(JournalUnavailable):
-                journal.append(access(1))
+                journal.append(access(2))
             with pytest.raises(JournalUnavailable):
                 journal.ready()
             assert journal.is_failing
             # Half of a record is not left behind.
             assert last.stat().st_size == size
+            assert [verdict.finding for verdict in books.verify().verdicts] == [None]
         until(lambda: not journal.is_failing, "the journal to recover")
-        journal.append(access(2))
+        journal.append(access(3))
     (verdict,) = books.verify().verdicts
     assert (verdict.finding, verdict.notes) == (None, [])
     kinds = [each.kind for each in entries(journal.path)]
-    assert kinds.count(entry.WITHHELD) == 1
+    assert kinds.count(entry.ACCESS) == acknowledged + 1
+    assert kinds.count(entry.WITHHELD) == refused + 1
     assert kinds.index(entry.RESUMED) < kinds.index(entry.WITHHELD)
     assert journal.counts.failures >= 1
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -46,11 +45,6 @@ class Log:
     def patients(self) -> Counter[str]:
         """How often there was an access to each."""
         return Counter(patient for _, _, patient in self.taken)
-
-
-@pytest.fixture
-def books(tmp_path: Path) -> Books:
-    return Books(tmp_path)
 
 
 @pytest.fixture
