@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import grpc
 import structlog
@@ -34,6 +34,7 @@ from mesh.persistence.once import purge
 from mesh.registration import Registration
 from mesh.server import Admission, Refusal, handlers
 from mesh.server import Parts as ServerParts
+from mesh.server.crew import Crew
 from mesh.server.peers import Peers
 from mesh.settings import Settings
 from mesh.status import breaker_rows, call_rows
@@ -249,7 +250,8 @@ class Host:
 
     def _serve(self) -> grpc.Server:
         server = grpc.server(
-            ThreadPoolExecutor(meaning.HANDLER_THREADS, thread_name_prefix="handler"),
+            # All that gRPC asks of an executor.
+            cast("ThreadPoolExecutor", Crew(meaning.HANDLER_THREADS)),
             options=_OPTIONS,
             # What finds no thread is refused by gRPC, in fewer words, rather than answered too late.
             maximum_concurrent_rpcs=meaning.HANDLER_THREADS,
