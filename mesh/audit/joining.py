@@ -71,9 +71,7 @@ def recollect(replica: Path) -> Joined:
     Then the tail is removed, unless something in it is stray. Whoever calls holds the replica's lock.
     """
     parts = tail.read(replica)
-    if not parts:
-        return Joined()
-    joined = _joined(replica, parts)
+    joined = _joined(replica, parts) if parts else Joined()
     if joined.rest:
         segment = Segment.open(files.segments(files.journals(replica)[-1])[-1])
         try:

@@ -70,10 +70,13 @@ def test_what_was_acknowledged_is_there_wherever_the_process_was_killed(
     assert (found.finding, found.in_memory) == (None, 0)
 
 
-def test_what_nobody_goes_on_with_is_brought_to_the_disk_by_others(books: Books) -> None:
-    acknowledged = killed(books, "before it is written")
-    assert verdict_of(books).in_memory > 0
+@pytest.mark.parametrize("point", ["before it is written", "after the tail is cleared"])
+def test_what_nobody_goes_on_with_is_brought_to_the_disk_by_others(
+    books: Books, point: str
+) -> None:
+    acknowledged = killed(books, point)
     joining.settle_all(books.folder)
+    assert not tail.path_of(books.folder / REPLICA).exists()
     assert on_disk(books)[-1].sequence >= acknowledged
     found = verdict_of(books)
     assert (found.finding, found.in_memory) == (None, 0)
