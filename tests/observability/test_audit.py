@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from mesh.audit import anchors, entry, files
+from mesh.audit import anchors, entry, files, tail
 from mesh.audit.entry import Entry
 from mesh.audit.reading import Reader
 from mesh.audit.verify import Evidence, collect
@@ -152,6 +152,11 @@ def test_a_patients_accesses_are_listed_of_all_services(told: Told, records: Rec
         if patient in record.fields["patients"]
     }
     assert methods == {"records", "scheduling", "triage", "billing"}
+
+
+def test_nothing_is_left_in_memory(told: Told, home: Path) -> None:
+    left = [each.name for each in files.replicas(home / "audit") if tail.path_of(each).exists()]
+    assert left == []
 
 
 def test_the_command_finds_everything_whole(evidence: Evidence, home: Path) -> None:
