@@ -10,24 +10,26 @@ from __future__ import annotations
 
 import threading
 import time
-from bisect import insort
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from time import monotonic
 from typing import Any, Final
 
 import grpc
 
 from plexus.client.attempts import Attempt, tell_first
 from plexus.client.counts import Counts
-from plexus.client.exchange import Begin
+from plexus.client.exchange import Begin, Exchange
 from plexus.client.outgoing import Outgoing, Send
 from plexus.client.tuning import Tuning
 from plexus.contract import Method
 
 _WINDOW: Final = 128
-_ENOUGH: Final = 20
+_ENOUGH: Final = 16
 _QUANTILE: Final = 0.95
-_TICK: Final = 0.005
+_AGAIN: Final = 0.005
+_SHORTEST: Final = 0.001
 _THREADS: Final = 32
 
 NO_ANSWER: Final = frozenset(
@@ -50,59 +52,37 @@ class Patience:
     def __init__(self, floor: float, first: float, counts: Counts) -> None:
         self._floor = floor
         self.counts = counts
+        self._answered = count(1)
         self._recent: deque[float] = deque(maxlen=_WINDOW)
-        self._sorted: list[float] = []
-        self._lock = threading.Lock()
         self.delay = counts.late_after = first
 
     def learn(self, seconds: float) -> None:
         """Note how long an answered attempt took."""
-        if not self._lock.acquire(blocking=False):
-            # A sample less is cheaper than a caller that waits.
-            return
-        try:
-            if len(self._recent) == _WINDOW:
-                self._sorted.remove(self._recent[0])
-            self._recent.append(seconds)
-            insort(self._sorted, seconds)
-            if len(self._sorted) >= _ENOUGH:
-                late = self._sorted[int(len(self._sorted) * _QUANTILE)]
-                self.delay = self.counts.late_after = max(self._floor, late)
-        finally:
-            self._lock.release()
+        # Without a lock: each of these is a single step, whoever comes between.
+        self._recent.append(seconds)
+        if next(self._answered) % _ENOUGH == 0:
+            recent = sorted(self._recent.copy())
+            late = recent[int(len(recent) * _QUANTILE)]
+            self.delay = self.counts.late_after = max(self._floor, late)
 
 
 class Race:
-    """The attempts of one call."""
+    """The attempts of one call. Most have a single one, and nothing further of their own."""
 
-    __slots__ = (
-        "begin",
-        "denied",
-        "due",
-        "ended",
-        "first",
-        "launched",
-        "out",
-        "patience",
-        "refusal",
-        "response",
-        "rivals",
-        "running",
-    )
+    launched = 0
+    denied = False
+    running = 0
+    rivals: tuple[Exchange, ...] = ()
+    response: Any = None
+    refusal: grpc.RpcError | None = None
 
-    def __init__(self, begin: Begin, out: Outgoing, patience: Patience, due: float, ended: float):
+    def __init__(self, begin: Begin, out: Outgoing, patience: Patience, started: float) -> None:
         self.begin = begin
         self.out = out
         self.patience = patience
-        self.due = due
-        self.ended = ended
-        self.first: Any = None
-        self.rivals: list[Any] = []
-        self.launched = 0
-        self.denied = False
-        self.running = 0
-        self.response: Any = None
-        self.refusal: grpc.RpcError | None = None
+        self.started = started
+        self.due = started + patience.delay
+        self.first = begin(out.request, out.timeout, out.metadata)
 
     def is_answered(self) -> bool:
         """Whether a rival has an answer."""
@@ -110,7 +90,7 @@ class Race:
 
     def remaining(self) -> float:
         """Seconds until the call's deadline."""
-        return self.ended - time.monotonic()
+        return max(0.0, self.started + (self.out.timeout or 0.0) - monotonic())
 
 
 class Hedging:
@@ -120,6 +100,7 @@ class Hedging:
         self._tuning = tuning
         self._armed: dict[int, Race] = {}
         self._settled = threading.Condition()
+        self._asleep = True
         self._awake = threading.Event()
         self._started = threading.Lock()
         self._rivals: ThreadPoolExecutor | None = None
@@ -130,7 +111,30 @@ class Hedging:
         """What makes calls of *method*, hedged."""
         floor = self._tuning.hedge_floor
         patience = Patience(floor, max(floor, method.deadline / 4), counts)
-        return lambda out: self._send(begin, out, patience)
+        armed, learn = self._armed, patience.learn
+        budget, reserve = self._tuning.hedge_budget, self._tuning.hedge_reserve
+
+        def send(out: Outgoing) -> Any:
+            started = monotonic()
+            self._tokens = min(reserve, self._tokens + budget)
+            race = Race(begin, out, patience, started)
+            key = id(race)
+            armed[key] = race
+            if self._asleep:
+                self._wake()
+            try:
+                response = race.first.take()
+            except grpc.RpcError as error:
+                armed.pop(key, None)
+                return self._rescued(race, error)
+            del armed[key]
+            learn(monotonic() - started)
+            if race.launched:
+                self._call_off(race)
+                tell_first(out, started, None, won=True)
+            return response
+
+        return send
 
     def close(self) -> None:
         """End the thread and the attempts' pool."""
@@ -139,30 +143,11 @@ class Hedging:
         if self._rivals is not None:
             self._rivals.shutdown(wait=False)
 
-    def _send(self, begin: Begin, out: Outgoing, patience: Patience) -> Any:
-        started = time.monotonic()
-        self._tokens = min(self._tuning.hedge_reserve, self._tokens + self._tuning.hedge_budget)
-        race = Race(begin, out, patience, started + patience.delay, started + (out.timeout or 0.0))
-        race.first = begin(out.request, out.timeout, out.metadata)
-        self._arm(race)
-        try:
-            response = race.first.take()
-        except grpc.RpcError as error:
-            self._armed.pop(id(race), None)
-            return self._rescued(race, error, started)
-        self._armed.pop(id(race), None)
-        patience.learn(time.monotonic() - started)
-        if race.launched:
-            self._call_off(race)
-            tell_first(out, started, None, won=True)
-        return response
-
-    def _arm(self, race: Race) -> None:
-        self._armed[id(race)] = race
-        if not self._awake.is_set():
-            if self._rivals is None:
-                self._start()
-            self._awake.set()
+    def _wake(self) -> None:
+        self._asleep = False
+        if self._rivals is None:
+            self._start()
+        self._awake.set()
 
     def _start(self) -> None:
         with self._started:
@@ -173,14 +158,23 @@ class Hedging:
     def _watch(self) -> None:
         while not self._closed:
             if not self._armed:
-                self._awake.clear()
-                if not self._armed:
-                    self._awake.wait()
-            time.sleep(_TICK)
-            now = time.monotonic()
+                self._doze()
+            now = monotonic()
+            # What comes meanwhile is due after the floor at the earliest.
+            wait = self._tuning.hedge_floor
             for race in list(self._armed.values()):
                 if race.due <= now:
                     self._launch(race, now)
+                # One that was denied is still due, and looked at again.
+                wait = min(wait, race.due - now if race.due > now else _AGAIN)
+            time.sleep(max(wait, _SHORTEST))
+
+    def _doze(self) -> None:
+        self._awake.clear()
+        self._asleep = True
+        if not self._armed and not self._closed:
+            self._awake.wait()
+        self._asleep = False
 
     def _launch(self, race: Race, now: float) -> None:
         with self._settled:
@@ -208,9 +202,9 @@ class Hedging:
         response = refusal = failure = None
         told = Attempt(race.out, number)
         try:
-            attempt = race.begin(race.out.request, max(0.0, race.remaining()), told.metadata)
+            attempt = race.begin(race.out.request, race.remaining(), told.metadata)
             with self._settled:
-                race.rivals.append(attempt)
+                race.rivals += (attempt,)
             response = attempt.take()
         except grpc.RpcError as error:
             # A rival without an answer is nobody's failure: the first attempt tells.
@@ -227,18 +221,18 @@ class Hedging:
         if wins:
             race.first.cancel()
 
-    def _rescued(self, race: Race, error: grpc.RpcError, started: float) -> Any:
+    def _rescued(self, race: Race, error: grpc.RpcError) -> Any:
         """The answer of a rival, when the first attempt had none; else *error*."""
         with self._settled:
             if not _is_answer(error):
                 self._settled.wait_for(
                     lambda: race.is_answered() or not race.running,
-                    max(0.0, race.remaining()),
+                    race.remaining(),
                 )
             response, refusal = race.response, race.refusal
         self._call_off(race)
         if race.launched:
-            tell_first(race.out, started, error, won=_is_answer(error))
+            tell_first(race.out, race.started, error, won=_is_answer(error))
         if refusal is not None:
             raise refusal
         if response is None:
@@ -248,7 +242,7 @@ class Hedging:
 
     def _call_off(self, race: Race) -> None:
         with self._settled:
-            rivals = tuple(race.rivals)
+            rivals = race.rivals
         for attempt in rivals:
             attempt.cancel()
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -86,11 +85,17 @@ def go_on() -> None:
         )
 
 
-@contextmanager
-def working(work: Inbound) -> Iterator[Inbound]:
+class working:  # noqa: N801 - it is written as a function is
     """Make *work* the work in progress; calls made inside are its calls."""
-    token = _inbound.set(work)
-    try:
-        yield work
-    finally:
-        _inbound.reset(token)
+
+    __slots__ = ("_token", "_work")
+
+    def __init__(self, work: Inbound) -> None:
+        self._work = work
+
+    def __enter__(self) -> Inbound:
+        self._token = _inbound.set(self._work)
+        return self._work
+
+    def __exit__(self, *_: object) -> None:
+        _inbound.reset(self._token)
