@@ -55,10 +55,10 @@ class Tail:
         there is no more room for them."""
         if not _is_memory(MEMORY):
             return None
-        path = path_of(folder)
         half = meaning.AUDIT_TAIL_BYTES
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
+            path = path_of(folder)
             descriptor = os.open(path, flags, _MODE)
         except OSError as error:
             _log.warning("audit_tail_unusable", extra={"cause": error.strerror})
