@@ -13,6 +13,7 @@ from plexus.client.breaker import Breaker, BreakerView
 from plexus.client.counts import CountsView
 from plexus.client.exchange import Begin, exchanges
 from plexus.client.hedge import Hedging
+from plexus.client.inbound import inbound
 from plexus.client.outgoing import Layer, Outgoing, Parts, Send
 from plexus.client.stack import STREAM, UNARY, compose
 from plexus.client.tuning import Tuning
@@ -54,7 +55,7 @@ class Unary:
         metadata: Iterable[tuple[str, str | bytes]] | None = None,
     ) -> Any:
         """Return the response, or raise PlexusError. *timeout* in seconds only ever shortens."""
-        return self._send(Outgoing(request, timeout, list(metadata) if metadata else []))
+        return self._send(Outgoing(request, timeout, list(metadata or ()), inbound()))
 
 
 class Stream(Unary):
@@ -69,7 +70,7 @@ class Stream(Unary):
         metadata: Iterable[tuple[str, str | bytes]] | None = None,
     ) -> Iterator[Any]:
         """Return the responses as they come; iterating raises PlexusError."""
-        out = Outgoing(request, timeout, list(metadata) if metadata else [])
+        out = Outgoing(request, timeout, list(metadata or ()), inbound())
         return Responses(self._send(out), out)
 
 

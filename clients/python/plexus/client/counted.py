@@ -13,7 +13,8 @@ from plexus.errors import PlexusError
 
 def counted(method: Method, parts: Parts, proceed: Send) -> Send:
     """Count the call, how it ended and how long it took its caller, refusals of this stack included."""
-    note = parts.counts_of(method).note
+    counts = parts.counts_of(method)
+    note, answered = counts.note, counts.outcomes[OK].add
 
     def send(out: Outgoing) -> Any:
         began = perf_counter()
@@ -22,7 +23,7 @@ def counted(method: Method, parts: Parts, proceed: Send) -> Send:
         except PlexusError as failure:
             note(failure.status.name, perf_counter() - began)
             raise
-        note(OK, perf_counter() - began)
+        answered(perf_counter() - began)
         return response
 
     return send

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
+from time import monotonic
 from typing import Any
 
-from plexus.client.inbound import inbound
 from plexus.client.outgoing import Outgoing, Parts, Send
 from plexus.contract import Method, Need
-from plexus.errors import Fault, from_fault
+from plexus.errors import Fault, PlexusError, from_fault
 from plexus.type.v1.errors_pb2 import PlatformError
 
 
@@ -19,32 +18,34 @@ def deadline(method: Method, parts: Parts, proceed: Send) -> Send:
     it. With nothing left, or when the caller of the work has gone, the call is not begun:
     DEADLINE_EXHAUSTED.
     """
-    longest = method.deadline
+    longest, share, path = method.deadline, parts.tuning.optional_share, method.path
+
+    def exhausted() -> PlexusError:
+        return from_fault(
+            Fault(
+                PlatformError, PlatformError.PLATFORM_ERROR_DEADLINE_EXHAUSTED, method=method.path
+            )
+        )
 
     def send(out: Outgoing) -> Any:
         timeout = longest if out.timeout is None else min(longest, out.timeout)
-        work = inbound()
-        if work is not None:
-            left = work.remaining()
-            call = work.calls.get(method.path)
-            if call is not None and call.need is Need.OPTIONAL:
-                left *= parts.tuning.optional_share
-            timeout = min(timeout, left)
-        if timeout <= 0 or (work is not None and work.is_over()):
-            raise from_fault(
-                Fault(
-                    PlatformError,
-                    PlatformError.PLATFORM_ERROR_DEADLINE_EXHAUSTED,
-                    method=method.path,
-                )
-            )
-        out.timeout = timeout
+        work = out.work
         if work is None:
+            if timeout <= 0:
+                raise exhausted()
+            out.timeout = timeout
             return proceed(out)
-        began = time.monotonic()
+        began = monotonic()
+        left = work.deadline - began
+        call = work.calls.get(path)
+        if call is not None and call.need is Need.OPTIONAL:
+            left *= share
+        out.timeout = timeout = min(timeout, left)
+        if timeout <= 0 or not (work.is_active is None or work.is_active()):
+            raise exhausted()
         try:
             return proceed(out)
         finally:
-            work.waited += time.monotonic() - began
+            work.waited += monotonic() - began
 
     return send

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from plexus.client.inbound import inbound
 from plexus.client.outgoing import Outgoing, Parts, Send
 from plexus.contract import ContractError, Method
 
@@ -14,11 +13,13 @@ def declared(method: Method, parts: Parts, proceed: Send) -> Send:
     if not parts.enforce:
         return proceed
 
+    path = method.path
+
     def send(out: Outgoing) -> Any:
-        work = inbound()
+        work = out.work
         if work is None:
             raise ContractError(f"{method.path} is called outside any method or task")
-        if method.path not in work.calls:
+        if path not in work.calls:
             raise ContractError(f"{work.name} does not declare a call to {method.path}")
         return proceed(out)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plexus.client.counts import Counts
+from plexus.client.inbound import Inbound
 from plexus.client.tuning import Tuning
 from plexus.client.turns import Turns
 from plexus.contract import Method
@@ -16,13 +17,14 @@ from plexus.contract import Method
 class Outgoing:
     """One call. *request* is a message, or an iterator of messages; *timeout* is in seconds.
 
-    *call* is gRPC's own object of a stream that was begun, to cancel it by. *span* is the span of a
-    call that is sampled.
+    *work* is what the call is part of, if anything. *call* is gRPC's own object of a stream that was
+    begun, to cancel it by. *span* is the span of a call that is sampled.
     """
 
     request: Any
     timeout: float | None = None
     metadata: list[tuple[str, str | bytes]] = field(default_factory=list)
+    work: Inbound | None = None
     call: Any = None
     span: Any = None
 

@@ -16,7 +16,7 @@ from opentelemetry import trace as otel
 from opentelemetry.context import get_current
 
 from plexus.client import afterwards, traceparent
-from plexus.client.inbound import Inbound, inbound
+from plexus.client.inbound import Inbound
 from plexus.client.outgoing import Outgoing, Parts, Send
 from plexus.client.spans import STATUS_CODE, explain, reasons
 from plexus.client.traceparent import TRACEPARENT, continued
@@ -51,7 +51,7 @@ def trace(method: Method, parts: Parts, proceed: Send) -> Send:
     monotonic, streams = time.monotonic, method.server_streaming
 
     def send(out: Outgoing) -> Any:
-        work = inbound()
+        work = out.work
         if work is not None and work.traceparent:
             if work.sampled:
                 return spanned(out)

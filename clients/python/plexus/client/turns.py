@@ -36,13 +36,15 @@ class Turns:
 
     def take(self, timeout: float) -> bool:
         """Wait for a turn, for *timeout* seconds at most. Whether it is had; then it must be given back."""
-        end = self._clock() + timeout
         with self._lock:
             if self._free:
-                return self._begin()
-            waiter = _Waiter(self._clock())
+                self._free -= 1
+                return True
+            since = self._clock()
+            waiter = _Waiter(since)
             self._waiting.append(waiter)
             self.waits += 1
+        end = since + timeout
         while True:
             waiter.called.acquire(timeout=max(0.0, end - self._clock()))
             with self._lock:
@@ -63,7 +65,8 @@ class Turns:
         """End the turn."""
         with self._lock:
             self._free += 1
-            self._call_next()
+            if self._waiting:
+                self._call_next()
 
     def _begin(self) -> bool:
         self._free -= 1
