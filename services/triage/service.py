@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mesh.host import Built, Parts
@@ -41,6 +41,16 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 MOST_MESSAGES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A message as it was heard before the lock was held: after *before*, with *chart*."""
+
+    before: Conversation
+    chart: Remembered | None
+    talk: Conversation
+    assessed: Assessment
 
 
 class Triage(TriageServiceServicer):
@@ -99,14 +109,15 @@ class Triage(TriageServiceServicer):
         with self._database.read() as tx:
             before = _existing(conversations.get(tx, request.conversation_id), request)
         chart = self._charts.refreshed(before.patient_id, before.chart)
+        heard = _Heard(before.talk, chart, *_heard(before.talk, request.text, chart))
         offers = self._offers()
-        offers.look(_heard(before.talk, request.text, chart)[1])
+        offers.look(heard.assessed)
         return offers.complete(
             lambda: once(
                 self._database,
                 request,
                 api.SendMessageResponse,
-                lambda tx: self._go_on(tx, request, chart, offers),
+                lambda tx: self._go_on(tx, request, heard, offers),
             )
         )
 
@@ -128,15 +139,19 @@ class Triage(TriageServiceServicer):
         self,
         tx: Connection,
         request: api.SendMessageRequest,
-        read: Remembered | None,
+        heard: _Heard,
         offers: Offers,
     ) -> api.SendMessageResponse:
         kept = _existing(conversations.lock(tx, request.conversation_id), request)
         if kept.talk.messages >= MOST_MESSAGES:
             full = TriageError.TRIAGE_ERROR_CONVERSATION_FULL
             raise Fault(TriageError, full, conversation_id=kept.id)
-        chart = _newer(kept.chart, read)
-        talk, assessed = _heard(kept.talk, request.text, chart)
+        chart = _newer(kept.chart, heard.chart)
+        if (kept.talk, chart) == (heard.before, heard.chart):
+            talk, assessed = heard.talk, heard.assessed
+        else:
+            # Another message came in between: this one is heard as what follows it.
+            talk, assessed = _heard(kept.talk, request.text, chart)
         slots = offers.suiting(assessed)
         now = self._clock()
         said = _turns(request.text, reply_of(assessed), now)
