@@ -267,3 +267,15 @@ def test_an_outage_leaves_so_many_spans_a_second_and_no_more(
         for _ in range(300):
             fails(lambda: stub.GetPatient(PATIENT, timeout=5))
         assert len(spans.all()) == 100
+
+
+def test_many_threads_make_headers_that_are_valid_and_unlike_each_other() -> None:
+    begun = traceparent.new_header()
+    with ThreadPoolExecutor(8) as threads:
+        new = list(threads.map(lambda _: traceparent.new_header(), range(1000)))
+        further = list(threads.map(lambda _: traceparent.continued(begun), range(1000)))
+    assert all(map(traceparent.is_valid, new + further))
+    assert not any(map(traceparent.is_sampled, new + further))
+    assert len(set(map(traceparent.trace_id_of, new))) == 1000
+    assert {traceparent.trace_id_of(each) for each in further} == {traceparent.trace_id_of(begun)}
+    assert len(set(map(traceparent.span_id_of, [*new, *further]))) == 2000

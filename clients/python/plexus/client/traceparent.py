@@ -27,6 +27,15 @@ SAMPLED: Final = frozenset("13579bdf")
 # Ids need to be unlike each other, not unforeseeable.
 _bits = random.getrandbits
 
+# Made a lot at a time: one by one, between the steps of a call, each takes several times as long.
+_LOT: Final = 64
+_headers: list[str] = []
+_tails: list[str] = []
+
+
+def _digits(number: int) -> str:
+    return random.randbytes(number // 2).hex()  # noqa: S311 - unlike each other, not secret
+
 
 def is_valid(header: object) -> TypeGuard[str]:
     """Whether a header is one of these; others are as good as none."""
@@ -60,13 +69,29 @@ def new_head() -> str:
 
 def new_header() -> str:
     """What an unsampled call that begins a trace here tells its callee: both ids are new."""
-    ids = f"{_bits(192):048x}"
-    return f"00-{ids[:32]}-{ids[32:]}-00"
+    try:
+        return _headers.pop()
+    except IndexError:
+        digits = _digits(48 * _LOT)
+        lot = [
+            f"00-{digits[at : at + 32]}-{digits[at + 32 : at + 48]}-00"
+            for at in range(0, len(digits), 48)
+        ]
+        header = lot.pop()
+        _headers.extend(lot)
+        return header
 
 
 def continued(header: str) -> str:
     """What a call tells its callee that is part of the unsampled *header*: its own id is new."""
-    return f"{header[:HEAD]}{_bits(64):016x}-00"
+    try:
+        return header[:HEAD] + _tails.pop()
+    except IndexError:
+        digits = _digits(16 * _LOT)
+        lot = [f"{digits[at : at + 16]}-00" for at in range(0, len(digits), 16)]
+        tail = lot.pop()
+        _tails.extend(lot)
+        return header[:HEAD] + tail
 
 
 def chosen(sampling: float) -> bool:
