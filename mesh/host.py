@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -189,6 +190,9 @@ class Host:
         self._purge = Periodic("purge", _PURGE_SECONDS, lambda: _purge(self._database))
         self._server = self._serve()
         self._expose()
+        # What is there now stays: no collection of garbage, at which all calls wait, walks through it.
+        gc.collect()
+        gc.freeze()
         self._state = replica_pb2.REPLICA_STATE_READY
         self._registration = Registration(
             self._identity, self._settings, self._replica, self._trail.heard
