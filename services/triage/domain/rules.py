@@ -267,6 +267,8 @@ def ruled_out(picture: Picture) -> tuple[FlagVerdict, ...]:
     """The rules that are cleared because something they need was asked about and denied."""
     asked = {part for key in picture.conversation.put for part in key.split(":")[1:]}
     denied = {key for key in asked if picture.truth(key) is Truth.FALSE}
+    if not denied:
+        return ()
     near = (
         (rule, form)
         for rule in picture.base.red_flags

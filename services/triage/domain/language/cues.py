@@ -189,6 +189,8 @@ def match_cues(said: tuple[str, ...], cues: Iterable[Cue]) -> list[range]:
     return [
         range(start, start + len(cue))
         for cue in cues
+        # Of hundreds of cues a sentence has a few.
+        if not cue[0].isdisjoint(where)
         for start in sorted(i for word in cue[0] if word in where for i in where[word])
         if start + len(cue) <= len(said)
         and all(said[start + i] in alternatives for i, alternatives in enumerate(cue))
