@@ -16,7 +16,7 @@ from plexus.scheduling.v1.slot_pb2 import Slot
 from services.scheduling.desk import appointment_type
 from services.scheduling.domain.faults import fault
 from services.scheduling.domain.moments import bounds
-from services.scheduling.domain.offers import calendar_of, gives, seconds_of, shortest
+from services.scheduling.domain.offers import calendar_of, gives, has_hours, seconds_of, shortest
 from services.scheduling.domain.slots import Opening, find, search_window, stages
 from services.scheduling.domain.zones import Interval
 from services.scheduling.store import appointments, directory
@@ -65,7 +65,8 @@ def _staff(tx: Connection, request: FindSlotsRequest, kind: AppointmentType) -> 
     return {
         member.practitioner.id: member
         for member in found
-        if gives(member.practitioner, kind)
+        if has_hours(member.practitioner)
+        and gives(member.practitioner, kind)
         and (not request.specialty or request.specialty in member.practitioner.specialties)
     }
 

@@ -25,6 +25,11 @@ def gives(practitioner: Practitioner, kind: AppointmentType) -> bool:
     return not kind.specialties or not set(kind.specialties).isdisjoint(practitioner.specialties)
 
 
+def has_hours(practitioner: Practitioner) -> bool:
+    """Whether a practitioner works at all: who has no hours is not looked at for slots."""
+    return bool(practitioner.weekly_hours or practitioner.exceptions)
+
+
 def shortest(kinds: Sequence[AppointmentType]) -> AppointmentType | None:
     """The type that takes the least time, the first by code of several."""
     return min(kinds, key=lambda kind: (kind.duration_minutes, kind.code), default=None)
