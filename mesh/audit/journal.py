@@ -17,7 +17,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
@@ -27,6 +26,7 @@ import structlog
 from mesh import clock, meaning
 from mesh.audit import entry, files, joining, lock, tail
 from mesh.audit.chain import Chain, Head
+from mesh.audit.counts import Counts
 from mesh.audit.entry import stamp
 from mesh.audit.failures import JournalUnavailable
 from mesh.audit.seal import Signer
@@ -42,16 +42,6 @@ _WITHHELD_MOST: Final = 256
 _LOCK_PATIENCE: Final = 10.0
 
 _T = TypeVar("_T")
-
-
-@dataclass(slots=True)
-class Counts:
-    """What a journal has done since the process began, to be read without a lock."""
-
-    entries: int = 0
-    checkpoints: int = 0
-    failures: int = 0
-    withheld: int = 0
 
 
 class _Full(Exception):
