@@ -55,7 +55,7 @@ def book(
     now: datetime,
 ) -> Appointment:
     """Set a time aside. *verification* is what records said of the patient."""
-    member = _member(tx, request.practitioner_id)
+    member = existing_member(tx, request.practitioner_id)
     kind = appointment_type(tx, request.appointment_type_id)
     seconds = seconds_of(kind)
     check_offer(*member, kind, request.start_time, seconds, whole(now))
@@ -86,7 +86,7 @@ def book(
 def reschedule(tx: Connection, request: RescheduleAppointmentRequest, now: datetime) -> Appointment:
     """Move an appointment to another time, and maybe to another practitioner."""
     appointment = _moved(tx, request, Verb.RESCHEDULE)
-    member = _member(tx, request.practitioner_id or appointment.practitioner_id)
+    member = existing_member(tx, request.practitioner_id or appointment.practitioner_id)
     kind = appointment_type(tx, appointment.appointment_type_id)
     seconds = appointment.end_time.seconds - appointment.start_time.seconds
     check_offer(*member, kind, request.start_time, seconds, whole(now))
@@ -122,10 +122,18 @@ def note(tx: Connection, request: VerbRequest, verb: Verb, now: datetime) -> App
 
 def appointment_type(tx: Connection, type_id: str) -> AppointmentType:
     """The type, or APPOINTMENT_TYPE_NOT_FOUND."""
-    found = directory.list_appointment_types(tx, type_id)
-    if not found:
+    found = directory.appointment_type(tx, type_id)
+    if found is None:
         raise fault(SCHEDULING_ERROR_APPOINTMENT_TYPE_NOT_FOUND, appointment_type_id=type_id)
-    return found[0]
+    return found
+
+
+def existing_member(tx: Connection, practitioner_id: str) -> Member:
+    """The practitioner, or PRACTITIONER_NOT_FOUND."""
+    found = directory.member(tx, practitioner_id)
+    if found is None:
+        raise fault(SCHEDULING_ERROR_PRACTITIONER_NOT_FOUND, practitioner_id=practitioner_id)
+    return found
 
 
 def existing(appointment: Appointment | None, appointment_id: str) -> Appointment:
@@ -133,13 +141,6 @@ def existing(appointment: Appointment | None, appointment_id: str) -> Appointmen
     if appointment is None:
         raise fault(SCHEDULING_ERROR_APPOINTMENT_NOT_FOUND, appointment_id=appointment_id)
     return appointment
-
-
-def _member(tx: Connection, practitioner_id: str) -> Member:
-    found = directory.staff(tx, practitioner_id=practitioner_id)
-    if not found:
-        raise fault(SCHEDULING_ERROR_PRACTITIONER_NOT_FOUND, practitioner_id=practitioner_id)
-    return found[0]
 
 
 def _moved(tx: Connection, request: VerbRequest, verb: Verb) -> Appointment:

@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from sqlalchemy import Connection
 
 from plexus.scheduling.v1.appointment_type_pb2 import AppointmentType
-from plexus.scheduling.v1.errors_pb2 import (
-    SCHEDULING_ERROR_CLINIC_NOT_FOUND,
-    SCHEDULING_ERROR_PRACTITIONER_NOT_FOUND,
-)
+from plexus.scheduling.v1.errors_pb2 import SCHEDULING_ERROR_CLINIC_NOT_FOUND
 from plexus.scheduling.v1.scheduling_service_pb2 import FindSlotsRequest
 from plexus.scheduling.v1.slot_pb2 import Slot
-from services.scheduling.desk import appointment_type
+from services.scheduling.desk import appointment_type, existing_member
 from services.scheduling.domain.faults import fault
 from services.scheduling.domain.moments import bounds
-from services.scheduling.domain.offers import calendar_of, gives, has_hours, seconds_of, shortest
+from services.scheduling.domain.offers import calendar_of, gives, seconds_of
 from services.scheduling.domain.slots import Opening, find, search_window, stages
 from services.scheduling.domain.zones import Interval
 from services.scheduling.store import appointments, directory
@@ -54,29 +51,29 @@ def _openings(
 def _kind(tx: Connection, type_id: str) -> AppointmentType | None:
     if type_id:
         return appointment_type(tx, type_id)
-    return shortest(directory.list_appointment_types(tx))
+    return directory.shortest_appointment_type(tx)
 
 
 def _staff(tx: Connection, request: FindSlotsRequest, kind: AppointmentType) -> dict[str, Member]:
     """Who could give the appointment, by practitioner id."""
-    found = directory.staff(tx, request.clinic_id, request.practitioner_id)
-    if not found:
-        _check_existing(tx, request)
+    found = _asked_for(tx, request.clinic_id, request.practitioner_id)
+    if not found and request.clinic_id and not directory.has_clinic(tx, request.clinic_id):
+        raise fault(SCHEDULING_ERROR_CLINIC_NOT_FOUND, clinic_id=request.clinic_id)
     return {
         member.practitioner.id: member
         for member in found
-        if has_hours(member.practitioner)
-        and gives(member.practitioner, kind)
+        if gives(member.practitioner, kind)
         and (not request.specialty or request.specialty in member.practitioner.specialties)
     }
 
 
-def _check_existing(tx: Connection, request: FindSlotsRequest) -> None:
-    clinic_id, practitioner_id = request.clinic_id, request.practitioner_id
-    if clinic_id and not directory.has_clinic(tx, clinic_id):
-        raise fault(SCHEDULING_ERROR_CLINIC_NOT_FOUND, clinic_id=clinic_id)
-    if practitioner_id and not directory.staff(tx, practitioner_id=practitioner_id):
-        raise fault(SCHEDULING_ERROR_PRACTITIONER_NOT_FOUND, practitioner_id=practitioner_id)
+def _asked_for(tx: Connection, clinic_id: str, practitioner_id: str) -> list[Member]:
+    """Who has hours, of a clinic or everywhere; or the one who is named, or nobody when they work
+    elsewhere."""
+    if not practitioner_id:
+        return directory.at_work(tx, clinic_id)
+    member = existing_member(tx, practitioner_id)
+    return [member] if clinic_id in ("", member.practitioner.clinic_id) else []
 
 
 def _slot(opening: Opening, member: Member, kind: AppointmentType) -> Slot:

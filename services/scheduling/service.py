@@ -148,7 +148,7 @@ class Scheduling(SchedulingServiceServicer):
     ) -> api.ListAppointmentTypesResponse:
         """All types, by code."""
         with self._database.read() as tx:
-            found = directory.list_appointment_types(tx)
+            found = directory.appointment_types_by_code(tx)
         return api.ListAppointmentTypesResponse(appointment_types=found)
 
     def FindSlots(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -28,11 +27,6 @@ def gives(practitioner: Practitioner, kind: AppointmentType) -> bool:
 def has_hours(practitioner: Practitioner) -> bool:
     """Whether a practitioner works at all: who has no hours is not looked at for slots."""
     return bool(practitioner.weekly_hours or practitioner.exceptions)
-
-
-def shortest(kinds: Sequence[AppointmentType]) -> AppointmentType | None:
-    """The type that takes the least time, the first by code of several."""
-    return min(kinds, key=lambda kind: (kind.duration_minutes, kind.code), default=None)
 
 
 def seconds_of(kind: AppointmentType) -> int:

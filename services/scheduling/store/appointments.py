@@ -25,6 +25,27 @@ _IS_FIRST = sa.text("length > 0")
 _UNVERIFIED = (
     appointments.c.patient_verification == PatientVerification.PATIENT_VERIFICATION_UNVERIFIED
 )
+# Statements are made once: to put one together costs more than to execute it.
+_ADD = sa.insert(appointments)
+_GET = sa.select(appointments.c.message).where(appointments.c.id == sa.bindparam("appointment_id"))
+_LOCK = _GET.with_for_update()
+_REPLACE = (
+    sa.update(appointments)
+    .where(appointments.c.id == sa.bindparam("appointment_id"))
+    .values({c.name: sa.bindparam(c.name) for c in appointments.c if not c.primary_key})
+)
+_RELEASE = (
+    sa.delete(occupied)
+    .where(occupied.c.practitioner_id == sa.bindparam("practitioner_id"))
+    .where(occupied.c.cell >= sa.bindparam("start"), occupied.c.cell < sa.bindparam("stop"))
+    .where(occupied.c.appointment_id == sa.bindparam("appointment_id"))
+)
+_TAKEN = (
+    sa.select(occupied.c.practitioner_id, occupied.c.cell, occupied.c.length)
+    .where(occupied.c.practitioner_id.in_(sa.bindparam("whose", expanding=True)), _IS_FIRST)
+    .where(occupied.c.cell >= sa.bindparam("start"), occupied.c.cell < sa.bindparam("stop"))
+    .order_by(occupied.c.practitioner_id, occupied.c.cell)
+)
 
 
 class Criteria(NamedTuple):
@@ -47,26 +68,22 @@ class Place(NamedTuple):
 
 def add(tx: Connection, appointment: Appointment) -> None:
     """Keep a new appointment."""
-    tx.execute(sa.insert(appointments), _row(appointment))
+    tx.execute(_ADD, _row(appointment))
 
 
 def lock(tx: Connection, appointment_id: str) -> Appointment | None:
     """The appointment, which nobody else changes until the end of the transaction."""
-    chosen = sa.select(appointments.c.message).where(appointments.c.id == appointment_id)
-    return _appointment(tx.execute(chosen.with_for_update()).scalar())
+    return _appointment(tx.execute(_LOCK, {"appointment_id": appointment_id}).scalar())
 
 
 def get(tx: Connection, appointment_id: str) -> Appointment | None:
     """The appointment."""
-    chosen = sa.select(appointments.c.message).where(appointments.c.id == appointment_id)
-    return _appointment(tx.execute(chosen).scalar())
+    return _appointment(tx.execute(_GET, {"appointment_id": appointment_id}).scalar())
 
 
 def replace(tx: Connection, appointment: Appointment) -> None:
     """Keep what an appointment has become."""
-    tx.execute(
-        sa.update(appointments).where(appointments.c.id == appointment.id), _row(appointment)
-    )
+    tx.execute(_REPLACE, {"appointment_id": appointment.id, **_row(appointment)})
 
 
 def occupy(tx: Connection, appointment: Appointment) -> bool:
@@ -90,12 +107,8 @@ def occupy(tx: Connection, appointment: Appointment) -> bool:
 def release(tx: Connection, appointment: Appointment) -> None:
     """Give back the time that an appointment takes up."""
     span = cells(appointment.start_time.seconds, appointment.end_time.seconds)
-    tx.execute(
-        sa.delete(occupied)
-        .where(occupied.c.practitioner_id == appointment.practitioner_id)
-        .where(occupied.c.cell >= span.start, occupied.c.cell < span.stop)
-        .where(occupied.c.appointment_id == appointment.id)
-    )
+    whose = {"practitioner_id": appointment.practitioner_id, "appointment_id": appointment.id}
+    tx.execute(_RELEASE, {**whose, "start": span.start, "stop": span.stop})
 
 
 def list_appointments(
@@ -115,14 +128,9 @@ def taken(
 ) -> dict[str, list[Interval]]:
     """What of a window is taken, by practitioner, earliest first."""
     span = cells(window.start - LONGEST_APPOINTMENT, window.end)
-    chosen = (
-        sa.select(occupied.c.practitioner_id, occupied.c.cell, occupied.c.length)
-        .where(occupied.c.practitioner_id.in_(practitioner_ids), _IS_FIRST)
-        .where(occupied.c.cell >= span.start, occupied.c.cell < span.stop)
-        .order_by(occupied.c.practitioner_id, occupied.c.cell)
-    )
+    wanted = {"whose": practitioner_ids, "start": span.start, "stop": span.stop}
     found: dict[str, list[Interval]] = {name: [] for name in practitioner_ids}
-    for name, cell, length in tx.execute(chosen).all():
+    for name, cell, length in tx.execute(_TAKEN, wanted).all():
         found[name].append(Interval(cell * CELL, (cell + length) * CELL))
     return found
 

@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from mesh.persistence.pages import Key, after
 from plexus.scheduling.v1.appointment_type_pb2 import AppointmentType
 from plexus.scheduling.v1.clinic_pb2 import Clinic
 from plexus.scheduling.v1.practitioner_pb2 import Practitioner
+from services.scheduling.domain.offers import has_hours
 from services.scheduling.store.tables import appointment_types, clinics, practitioners
 
-_ADD_TYPE = sa.text(
-    "INSERT INTO appointment_types (id, code, message) VALUES (:id, :code, :message)"
-    " ON CONFLICT (code) DO NOTHING"
+# Statements are made once: to put one together costs more than to execute it.
+_ADD_CLINIC = sa.insert(clinics)
+_CLINIC = sa.select(clinics.c.id).where(clinics.c.id == sa.bindparam("clinic_id"))
+_ADD_PRACTITIONER = sa.insert(practitioners)
+_LOCK_PRACTITIONER = (
+    sa.select(practitioners.c.message)
+    .where(practitioners.c.id == sa.bindparam("practitioner_id"))
+    .with_for_update()
 )
-_STAFF = sa.select(practitioners.c.message, clinics.c.time_zone).join_from(practitioners, clinics)
+_REPLACE_PRACTITIONER = (
+    sa.update(practitioners)
+    .where(practitioners.c.id == sa.bindparam("practitioner_id"))
+    .values(works=sa.bindparam("works"), message=sa.bindparam("message"))
+)
+_MEMBERS = sa.select(practitioners.c.message, clinics.c.time_zone).join_from(practitioners, clinics)
+_MEMBER = _MEMBERS.where(practitioners.c.id == sa.bindparam("practitioner_id"))
+_AT_WORK = _MEMBERS.where(practitioners.c.works)
+_AT_WORK_IN = _AT_WORK.where(practitioners.c.clinic_id == sa.bindparam("clinic_id"))
+_ADD_TYPE = sa.text(
+    "INSERT INTO appointment_types (id, code, duration_minutes, message)"
+    " VALUES (:id, :code, :duration_minutes, :message) ON CONFLICT (code) DO NOTHING"
+)
+_TYPES = sa.select(appointment_types.c.message).order_by(appointment_types.c.code)
+_TYPE = sa.select(appointment_types.c.message).where(
+    appointment_types.c.id == sa.bindparam("type_id")
+)
+_SHORTEST = (
+    sa.select(appointment_types.c.message)
+    .order_by(appointment_types.c.duration_minutes, appointment_types.c.code)
+    .limit(1)
+)
 
 
 class Member(NamedTuple):
@@ -29,15 +56,13 @@ class Member(NamedTuple):
 
 def add_clinic(tx: Connection, clinic: Clinic) -> None:
     """Keep a new clinic."""
-    tx.execute(
-        sa.insert(clinics), {"id": clinic.id, "name": clinic.name, "time_zone": clinic.time_zone}
-    )
+    row = {"id": clinic.id, "name": clinic.name, "time_zone": clinic.time_zone}
+    tx.execute(_ADD_CLINIC, row)
 
 
 def has_clinic(tx: Connection, clinic_id: str) -> bool:
     """Whether there is such a clinic."""
-    found = tx.execute(sa.select(clinics.c.id).where(clinics.c.id == clinic_id))
-    return found.first() is not None
+    return tx.execute(_CLINIC, {"clinic_id": clinic_id}).first() is not None
 
 
 def list_clinics(tx: Connection, last: Key | None, limit: int) -> list[Clinic]:
@@ -50,30 +75,24 @@ def list_clinics(tx: Connection, last: Key | None, limit: int) -> list[Clinic]:
 
 def add_practitioner(tx: Connection, practitioner: Practitioner) -> None:
     """Keep a new practitioner."""
-    tx.execute(
-        sa.insert(practitioners),
-        {
-            "id": practitioner.id,
-            "clinic_id": practitioner.clinic_id,
-            "name": practitioner.name,
-            "message": practitioner.SerializeToString(),
-        },
-    )
+    stays = {
+        "id": practitioner.id,
+        "clinic_id": practitioner.clinic_id,
+        "name": practitioner.name,
+    }
+    tx.execute(_ADD_PRACTITIONER, {**stays, **_changeable(practitioner)})
 
 
 def lock_practitioner(tx: Connection, practitioner_id: str) -> Practitioner | None:
     """The practitioner, whom nobody else changes until the end of the transaction."""
-    chosen = sa.select(practitioners.c.message).where(practitioners.c.id == practitioner_id)
-    message = tx.execute(chosen.with_for_update()).scalar()
+    message = tx.execute(_LOCK_PRACTITIONER, {"practitioner_id": practitioner_id}).scalar()
     return None if message is None else Practitioner.FromString(message)
 
 
 def replace_practitioner(tx: Connection, practitioner: Practitioner) -> None:
     """Keep what a practitioner has become; the clinic and the name stay."""
-    tx.execute(
-        sa.update(practitioners).where(practitioners.c.id == practitioner.id),
-        {"message": practitioner.SerializeToString()},
-    )
+    changed = {"practitioner_id": practitioner.id, **_changeable(practitioner)}
+    tx.execute(_REPLACE_PRACTITIONER, changed)
 
 
 def list_practitioners(
@@ -88,25 +107,53 @@ def list_practitioners(
     return [Practitioner.FromString(message) for message in rows]
 
 
-def staff(tx: Connection, clinic_id: str = "", practitioner_id: str = "") -> list[Member]:
-    """Everybody of a clinic, or one, or all."""
-    chosen = _STAFF
-    if clinic_id:
-        chosen = chosen.where(practitioners.c.clinic_id == clinic_id)
-    if practitioner_id:
-        chosen = chosen.where(practitioners.c.id == practitioner_id)
-    return [Member(Practitioner.FromString(message), zone) for message, zone in tx.execute(chosen)]
+def at_work(tx: Connection, clinic_id: str = "") -> list[Member]:
+    """Everybody who has hours, of a clinic or of all."""
+    chosen = (
+        tx.execute(_AT_WORK_IN, {"clinic_id": clinic_id}) if clinic_id else tx.execute(_AT_WORK)
+    )
+    return [_member(row) for row in chosen]
+
+
+def member(tx: Connection, practitioner_id: str) -> Member | None:
+    """The practitioner, whether they have hours or not."""
+    row = tx.execute(_MEMBER, {"practitioner_id": practitioner_id}).one_or_none()
+    return None if row is None else _member(row)
 
 
 def add_appointment_type(tx: Connection, kind: AppointmentType) -> bool:
     """Keep a new type; whether its code was free."""
-    values = {"id": kind.id, "code": kind.code, "message": kind.SerializeToString()}
+    values = {
+        "id": kind.id,
+        "code": kind.code,
+        "duration_minutes": kind.duration_minutes,
+        "message": kind.SerializeToString(),
+    }
     return tx.execute(_ADD_TYPE, values).rowcount == 1
 
 
-def list_appointment_types(tx: Connection, type_id: str = "") -> list[AppointmentType]:
-    """All types by code, or one."""
-    chosen = sa.select(appointment_types.c.message).order_by(appointment_types.c.code)
-    if type_id:
-        chosen = chosen.where(appointment_types.c.id == type_id)
-    return [AppointmentType.FromString(message) for message in tx.execute(chosen).scalars()]
+def appointment_types_by_code(tx: Connection) -> list[AppointmentType]:
+    """All types."""
+    return [AppointmentType.FromString(message) for message in tx.execute(_TYPES).scalars()]
+
+
+def appointment_type(tx: Connection, type_id: str) -> AppointmentType | None:
+    """The type."""
+    return _type(tx.execute(_TYPE, {"type_id": type_id}).scalar())
+
+
+def shortest_appointment_type(tx: Connection) -> AppointmentType | None:
+    """The type that takes the least time, the first by code of several."""
+    return _type(tx.execute(_SHORTEST).scalar())
+
+
+def _member(row: Row[Any]) -> Member:
+    return Member(Practitioner.FromString(row.message), row.time_zone)
+
+
+def _type(message: bytes | None) -> AppointmentType | None:
+    return None if message is None else AppointmentType.FromString(message)
+
+
+def _changeable(practitioner: Practitioner) -> dict[str, Any]:
+    return {"works": has_hours(practitioner), "message": practitioner.SerializeToString()}

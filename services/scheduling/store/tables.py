@@ -20,6 +20,7 @@ _UNVERIFIED = sa.text(
     f"patient_verification = {PatientVerification.PATIENT_VERIFICATION_UNVERIFIED}"
 )
 _FIRST = sa.text("length > 0")
+_WORKS = sa.text("works")
 
 clinics = sa.Table(
     "clinics",
@@ -36,8 +37,11 @@ practitioners = sa.Table(
     sa.Column("id", _ID, primary_key=True),
     sa.Column("clinic_id", _ID, sa.ForeignKey("clinics.id"), nullable=False),
     sa.Column("name", _NAME, nullable=False),
+    # Whether they have hours: a search for free time looks at nobody else.
+    sa.Column("works", sa.Boolean, nullable=False),
     sa.Column("message", sa.LargeBinary, nullable=False),
     sa.Index("practitioners_by_clinic", "clinic_id", "name", "id"),
+    sa.Index("practitioners_at_work", "clinic_id", sqlite_where=_WORKS, postgresql_where=_WORKS),
 )
 
 appointment_types = sa.Table(
@@ -45,7 +49,9 @@ appointment_types = sa.Table(
     metadata,
     sa.Column("id", _ID, primary_key=True),
     sa.Column("code", sa.String(41), nullable=False, unique=True),
+    sa.Column("duration_minutes", sa.SmallInteger, nullable=False),
     sa.Column("message", sa.LargeBinary, nullable=False),
+    sa.Index("appointment_types_by_duration", "duration_minutes", "code"),
 )
 
 appointments = sa.Table(

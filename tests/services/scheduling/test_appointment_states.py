@@ -9,7 +9,7 @@ from plexus.scheduling.v1.appointment_pb2 import Appointment, AppointmentState
 from plexus.scheduling.v1.appointment_type_pb2 import AppointmentType
 from plexus.scheduling.v1.practitioner_pb2 import Practitioner
 from services.scheduling.domain.appointments import Verb, move
-from services.scheduling.domain.offers import gives, shortest
+from services.scheduling.domain.offers import gives
 
 ALLOWED = {
     ("BOOKED", Verb.RESCHEDULE): "BOOKED",
@@ -62,14 +62,3 @@ def test_a_type_is_given_by_whoever_has_one_of_its_specialties(
     needed: list[str], held: list[str], given: bool
 ) -> None:
     assert gives(Practitioner(specialties=held), AppointmentType(specialties=needed)) is given
-
-
-def test_the_shortest_type_is_the_first_by_code_of_several() -> None:
-    kinds = [
-        AppointmentType(code=code, duration_minutes=minutes)
-        for code, minutes in (("long", 60), ("b", 15), ("a", 15))
-    ]
-    found = shortest(kinds)
-    assert found is not None
-    assert found.code == "a"
-    assert shortest([]) is None

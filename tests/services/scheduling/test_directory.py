@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from mesh.persistence import Database
+from mesh.persistence import Database, migrate
 from mesh.persistence.migrations import differences
 from mesh.persistence.schema import feeds, requests
 from plexus.errors import Conflict, Invalid, NotFound
@@ -14,6 +15,12 @@ from plexus.scheduling.v1.appointment_pb2 import AppointmentState
 from plexus.type.v1.period_pb2 import Period
 from services.scheduling.store.tables import metadata
 from tests.services.scheduling.surgery import Surgery, differing, weekly
+
+
+def execute(database: Database, statement: str) -> None:
+    """Change the schema behind the service's back."""
+    with database.alter() as tx:
+        tx.execute(sa.text(statement))
 
 
 def pages(surgery: Surgery, method: str, field: str, **fields: Any) -> list[list[str]]:
@@ -31,6 +38,27 @@ def test_the_migrations_make_the_tables_that_the_code_uses(
     surgery: Surgery, database: Database
 ) -> None:
     assert differences(database, metadata, requests, feeds) == []
+
+
+def test_who_was_there_before_a_search_had_its_columns_is_found_after(
+    surgery: Surgery, database: Database
+) -> None:
+    clinic = surgery.open_clinic()
+    working, idle = surgery.employ(clinic), surgery.employ(clinic, weekly_hours=[])
+    surgery.offer("long_visit", 60)
+    short = surgery.offer("quick_look", 15)
+    for index in ("practitioners_at_work", "appointment_types_by_duration"):
+        execute(database, f"DROP INDEX {index}")
+    execute(database, "ALTER TABLE practitioners DROP COLUMN works")
+    execute(database, "ALTER TABLE appointment_types DROP COLUMN duration_minutes")
+    execute(database, "UPDATE alembic_version SET version_num = '0002'")
+    migrate(database, "services.scheduling")
+    assert differences(database, metadata, requests, feeds) == []
+    found = surgery.slots()
+    assert {slot.practitioner_id for slot in found} == {working.id}
+    assert {slot.appointment_type_id for slot in found} == {short}
+    surgery.call("SetPractitionerHours", practitioner_id=idle.id, weekly_hours=weekly(540, 600))
+    assert idle.id in {slot.practitioner_id for slot in surgery.slots()}
 
 
 def test_clinics_and_practitioners_are_listed_by_name_a_page_at_a_time(surgery: Surgery) -> None:

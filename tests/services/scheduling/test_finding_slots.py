@@ -33,10 +33,13 @@ def test_slots_are_found_across_the_change_of_clocks(surgery: Surgery) -> None:
     assert {slot.time_zone for slot in slots} == {"America/New_York"}
 
 
-def test_without_a_type_the_shortest_is_looked_for(surgery: Surgery) -> None:
+def test_without_a_type_the_shortest_is_looked_for_the_first_by_code_of_several(
+    surgery: Surgery,
+) -> None:
     surgery.employ(surgery.open_clinic())
     assert surgery.slots() == []
-    surgery.offer("long_visit", 60)
+    surgery.offer("a_long_visit", 60)
+    surgery.offer("quick_talk", 15)
     short = surgery.offer("quick_look", 15)
     slots = surgery.slots()
     assert len(slots) == 20
