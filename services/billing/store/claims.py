@@ -18,6 +18,39 @@ from services.billing.store.moments import instant, micros
 from services.billing.store.tables import claims, payments
 
 
+# Statements are made once: to put one together costs more than to execute it.
+_ADD = sa.insert(claims)
+_ADD_PAYMENT = sa.insert(payments)
+_GET = sa.select(claims).where(claims.c.id == sa.bindparam("claim_id"))
+_LOCK = _GET.with_for_update()
+_SAVE = (
+    sa.update(claims)
+    .where(claims.c.id == sa.bindparam("key"))
+    .values(
+        {
+            name: sa.bindparam(name)
+            for name in (
+                "state",
+                "insurer_share",
+                "patient_share",
+                "insurer_paid",
+                "patient_paid",
+                "coverage_id",
+                "coverage_payer",
+                "coverage_member_id",
+                "update_time",
+                "submit_time",
+                "ask_time",
+            )
+        }
+    )
+)
+_ANY_DUE = sa.select(claims.c.id).where(claims.c.ask_time <= sa.bindparam("now")).limit(1)
+_BILLED = sa.select(claims.c.appointment_id).where(
+    claims.c.appointment_id.in_(sa.bindparam("appointment_ids", expanding=True))
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Payment:
     """Money received for a claim, in minor units."""
@@ -53,20 +86,19 @@ def add(tx: Connection, opened: Sequence[Claim]) -> list[Claim]:
     found = _billed(tx, {claim.appointment_id for claim in opened})
     new = {c.appointment_id: c for c in reversed(opened) if c.appointment_id not in found}
     if new:
-        tx.execute(sa.insert(claims), [_row(claim) for claim in new.values()])
+        tx.execute(_ADD, [_row(claim) for claim in new.values()])
     return list(new.values())
 
 
 def get(tx: Connection, claim_id: str) -> Claim | None:
     """The claim, if there is one."""
-    row = tx.execute(sa.select(claims).where(claims.c.id == claim_id)).one_or_none()
+    row = tx.execute(_GET, {"claim_id": claim_id}).one_or_none()
     return _claim(row) if row else None
 
 
 def lock(tx: Connection, claim_id: str) -> Claim | None:
     """The claim, if there is one; nobody else changes it until the transaction ends."""
-    query = sa.select(claims).where(claims.c.id == claim_id).with_for_update()
-    row = tx.execute(query).one_or_none()
+    row = tx.execute(_LOCK, {"claim_id": claim_id}).one_or_none()
     return _claim(row) if row else None
 
 
@@ -82,8 +114,7 @@ def save(tx: Connection, changed: Iterable[Claim]) -> None:
     """Write what a verb changed of claims that are locked. None of them awaits records any more."""
     rows = [{"key": claim.id, "ask_time": None, **_changeable(claim)} for claim in changed]
     if rows:
-        bound: dict[str, Any] = {name: sa.bindparam(name) for name in rows[0] if name != "key"}
-        tx.execute(sa.update(claims).where(claims.c.id == sa.bindparam("key")).values(bound), rows)
+        tx.execute(_SAVE, rows)
 
 
 def page(tx: Connection, wanted: Filter, size: int, before: tuple[int, str] | None) -> list[Claim]:
@@ -108,8 +139,7 @@ def page_key(claim: Claim) -> tuple[int, str]:
 
 def any_due(tx: Connection, now: datetime) -> bool:
     """Whether records is to be asked about any claim by now."""
-    due = sa.select(claims.c.id).where(claims.c.ask_time <= micros(now)).limit(1)
-    return tx.execute(due).first() is not None
+    return tx.execute(_ANY_DUE, {"now": micros(now)}).first() is not None
 
 
 def due(tx: Connection, now: datetime, limit: int) -> list[Unanswered]:
@@ -142,12 +172,11 @@ def add_payment(tx: Connection, payment: Payment) -> None:
         "reference": payment.reference,
         "create_time": micros(payment.create_time),
     }
-    tx.execute(sa.insert(payments), row)
+    tx.execute(_ADD_PAYMENT, row)
 
 
 def _billed(tx: Connection, appointment_ids: set[str]) -> set[str]:
-    query = sa.select(claims.c.appointment_id).where(claims.c.appointment_id.in_(appointment_ids))
-    return set(tx.execute(query).scalars())
+    return set(tx.execute(_BILLED, {"appointment_ids": list(appointment_ids)}).scalars())
 
 
 def _row(claim: Claim) -> dict[str, Any]:

@@ -19,6 +19,16 @@ from services.billing.store.tables import ledger_entries as entries
 _ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(hashtext('plexus billing ledger'))")
 
 
+# Statements are made once: to put one together costs more than to execute it.
+_ENTER = sa.insert(entries)
+_SUMS = (
+    sa.select(entries.c.account, sa.func.sum(entries.c.amount))
+    .where(entries.c.patient_id == sa.bindparam("patient_id"))
+    .where(entries.c.currency == sa.bindparam("currency"))
+    .group_by(entries.c.account)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Happening:
     """A transaction and what it is about. *cause* is the id of the claim or payment it enters.
@@ -58,7 +68,7 @@ def enter(tx: Connection, happenings: Iterable[Happening]) -> None:
         return
     if tx.dialect.name == "postgresql":
         tx.execute(_ONE_AT_A_TIME)
-    tx.execute(sa.insert(entries), rows)
+    tx.execute(_ENTER, rows)
 
 
 def page(tx: Connection, claim_id: str, account: int, size: int, after: int) -> list[Entry]:
@@ -76,12 +86,8 @@ def page(tx: Connection, claim_id: str, account: int, size: int, after: int) -> 
 
 def sums(tx: Connection, patient_id: str, currency: str) -> Mapping[int, int]:
     """What the entries of a patient add up to, by account, in minor units of *currency*."""
-    query = (
-        sa.select(entries.c.account, sa.func.sum(entries.c.amount))
-        .where(entries.c.patient_id == patient_id, entries.c.currency == currency)
-        .group_by(entries.c.account)
-    )
-    return {account: int(total) for account, total in tx.execute(query)}
+    rows = tx.execute(_SUMS, {"patient_id": patient_id, "currency": currency})
+    return {account: int(total) for account, total in rows}
 
 
 def _rows(happening: Happening) -> Iterable[dict[str, Any]]:

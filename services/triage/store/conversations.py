@@ -18,6 +18,28 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+# Statements are made once: to put one together costs more than to execute it.
+_ADD = sa.insert(conversations)
+_GET = sa.select(conversations).where(conversations.c.id == sa.bindparam("conversation_id"))
+_LOCK = _GET.with_for_update()
+_SAVE = (
+    sa.update(conversations)
+    .where(conversations.c.id == sa.bindparam("conversation_id"))
+    .values(
+        {
+            name: sa.bindparam(name)
+            for name in ("talk", "chart", "chart_time", "turns", "update_time")
+        }
+    )
+)
+_SAY = sa.insert(turns)
+_SAID = (
+    sa.select(turns)
+    .where(turns.c.conversation_id == sa.bindparam("conversation_id"))
+    .order_by(turns.c.position)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """What triage needs of a chart, and when the chart was read."""
@@ -57,27 +79,24 @@ def add(tx: Connection, kept: Kept) -> None:
         "speaker": kept.speaker,
         "create_time": _micros(kept.create_time),
     }
-    tx.execute(sa.insert(conversations), {**begun, **_changeable(kept)})
+    tx.execute(_ADD, {**begun, **_changeable(kept)})
 
 
 def get(tx: Connection, conversation_id: str) -> Kept | None:
     """The conversation, if there is one."""
-    query = sa.select(conversations).where(conversations.c.id == conversation_id)
-    row = tx.execute(query).one_or_none()
+    row = tx.execute(_GET, {"conversation_id": conversation_id}).one_or_none()
     return _kept(row) if row else None
 
 
 def lock(tx: Connection, conversation_id: str) -> Kept | None:
     """The conversation, if there is one; nobody else goes on with it until the transaction ends."""
-    query = sa.select(conversations).where(conversations.c.id == conversation_id)
-    row = tx.execute(query.with_for_update()).one_or_none()
+    row = tx.execute(_LOCK, {"conversation_id": conversation_id}).one_or_none()
     return _kept(row) if row else None
 
 
 def save(tx: Connection, kept: Kept) -> None:
     """Write what has changed of a conversation that is locked."""
-    statement = sa.update(conversations).where(conversations.c.id == kept.id)
-    tx.execute(statement.values(_changeable(kept)))
+    tx.execute(_SAVE, {"conversation_id": kept.id, **_changeable(kept)})
 
 
 def say(tx: Connection, conversation_id: str, position: int, said: Iterable[Said]) -> None:
@@ -92,13 +111,12 @@ def say(tx: Connection, conversation_id: str, position: int, said: Iterable[Said
         }
         for place, each in enumerate(said, position)
     ]
-    tx.execute(sa.insert(turns), rows)
+    tx.execute(_SAY, rows)
 
 
 def said(tx: Connection, conversation_id: str) -> list[Said]:
     """The turns of a conversation, in order."""
-    query = sa.select(turns).where(turns.c.conversation_id == conversation_id)
-    rows = tx.execute(query.order_by(turns.c.position))
+    rows = tx.execute(_SAID, {"conversation_id": conversation_id})
     return [Said(Author.ValueType(row.author), row.text, _instant(row.time)) for row in rows]
 
 
