@@ -17,7 +17,6 @@ from services.billing.domain.fees import Coded, Line
 from services.billing.store.moments import instant, micros
 from services.billing.store.tables import claims, payments
 
-
 # Statements are made once: to put one together costs more than to execute it.
 _ADD = sa.insert(claims)
 _ADD_PAYMENT = sa.insert(payments)

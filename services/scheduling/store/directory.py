@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from mesh.persistence.pages import Key, after
 from plexus.scheduling.v1.appointment_type_pb2 import AppointmentType
@@ -112,13 +112,13 @@ def at_work(tx: Connection, clinic_id: str = "") -> list[Member]:
     chosen = (
         tx.execute(_AT_WORK_IN, {"clinic_id": clinic_id}) if clinic_id else tx.execute(_AT_WORK)
     )
-    return [_member(row) for row in chosen]
+    return [_member(message, zone) for message, zone in chosen]
 
 
 def member(tx: Connection, practitioner_id: str) -> Member | None:
     """The practitioner, whether they have hours or not."""
     row = tx.execute(_MEMBER, {"practitioner_id": practitioner_id}).one_or_none()
-    return None if row is None else _member(row)
+    return None if row is None else _member(*row)
 
 
 def add_appointment_type(tx: Connection, kind: AppointmentType) -> bool:
@@ -147,8 +147,8 @@ def shortest_appointment_type(tx: Connection) -> AppointmentType | None:
     return _type(tx.execute(_SHORTEST).scalar())
 
 
-def _member(row: Row[Any]) -> Member:
-    return Member(Practitioner.FromString(row.message), row.time_zone)
+def _member(message: bytes, time_zone: str) -> Member:
+    return Member(Practitioner.FromString(message), time_zone)
 
 
 def _type(message: bytes | None) -> AppointmentType | None:
