@@ -17,6 +17,8 @@ from mesh.chaos.samples import Sample, Samples, Variables
 _PREPARING = 8
 _MOST_BEHIND = 0.5
 _AT_EASE = 0.02
+_GOLDEN = 0.618034
+"""The multiples of the golden ratio divide a round evenly, however many there are."""
 
 
 class Stock:
@@ -63,11 +65,16 @@ class Workload:
         self._threads = [
             threading.Thread(
                 target=self._work,
-                args=(load, number, f"{seed}:{load.method}:{number}", self._place()),
+                args=(
+                    load,
+                    _turn(place, number, load),
+                    f"{seed}:{load.method}:{number}",
+                    self._place(),
+                ),
                 name=f"{load.method}-{number}",
                 daemon=True,
             )
-            for load in loads
+            for place, load in enumerate(loads)
             for number in range(load.clients)
         ]
         self._broken: BaseException | None = None
@@ -105,12 +112,11 @@ class Workload:
         self._seen.append([])
         return self._seen[-1]
 
-    def _work(self, load: Load, number: int, seed: str, seen: list[Observation]) -> None:
+    def _work(self, load: Load, turn: float, seed: str, seen: list[Observation]) -> None:
         chance = Random(seed)  # noqa: S311
         sample = self._samples[load.method]
         pause = load.clients / load.rate
-        # The clients of a load take turns.
-        due = time.monotonic() + pause * number / load.clients
+        due = time.monotonic() + pause * turn
         while not self._stopping.wait(max(0.0, due - time.monotonic())):
             try:
                 self._once(sample, chance, seen)
@@ -128,6 +134,12 @@ class Workload:
             self._stopping.wait(_AT_EASE)
             return
         self._caller.play(sample, variables, chance, seen.append)
+
+
+def _turn(place: int, number: int, load: Load) -> float:
+    """When in its pause a client first calls, from 0 to 1. Those of a load take turns, and so do the
+    loads: people do not all come at the same moment."""
+    return (number + place * _GOLDEN % 1) / load.clients
 
 
 def demand(loads: Iterable[Load], seconds: float, most: int) -> dict[str, int]:
