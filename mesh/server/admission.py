@@ -134,7 +134,7 @@ class Limit:
             self._never_slow &= slowness == _UNKNOWN
             self._exact *= max(_STEEPEST, 1 / slowness)
         elif lanes[len(lanes) // 2] <= 1 and peak >= min(
-            before - reserved(before), share_of_one(before)
+            before - reserved(before), share_of_one(before, vital=False)
         ):
             self._exact += self._exact if self._never_slow else max(1.0, self._exact / 16)
         self._exact = min(max(self._exact, self._least), self._most)
@@ -150,9 +150,11 @@ def reserved(limit: int) -> int:
     return max(1, round(limit * meaning.VITAL_SHARE))
 
 
-def share_of_one(limit: int) -> int:
-    """How many of *limit* places one lane may have: when it hangs, the others go on."""
-    return limit - int(limit * meaning.OTHERS_SHARE)
+def share_of_one(limit: int, *, vital: bool = True) -> int:
+    """How many of *limit* places one lane may have: when it hangs, the others go on. Calls that are not
+    *vital* leave them one at least besides those that are kept."""
+    others = int(limit * meaning.OTHERS_SHARE)
+    return max(1, limit - (others if vital else max(others, reserved(limit) + 1)))
 
 
 class Waiter:
@@ -223,7 +225,7 @@ class Admission:
     def arrive(self, pace: Pace, left: float) -> Waiter | bool:
         """Ask for a place with *left* seconds to the deadline: had, refused, or to be waited for."""
         with self._lock:
-            if self._has_room(pace.criticality) and pace.lane.at_work < self._share:
+            if self._may_begin(pace):
                 self._begin(pace)
                 return True
             return self._line_up(pace, left) or self._refuse(pace.criticality)
@@ -269,6 +271,10 @@ class Admission:
             return at_work < self._all
         # Vital calls fill the places kept for them first: those that hang keep nobody else out.
         return at_work < self._all - max(0, self._kept - self._vital)
+
+    def _may_begin(self, pace: Pace) -> bool:
+        share = self._vital_share if pace.criticality == Criticality.VITAL else self._share
+        return pace.lane.at_work < share and self._has_room(pace.criticality)
 
     def _begin(self, pace: Pace) -> None:
         self.at_work += 1
@@ -320,7 +326,7 @@ class Admission:
     def _vacate(self, pace: Pace, now: float) -> None:
         self.at_work -= 1
         self._vital -= pace.criticality == Criticality.VITAL
-        self.over -= pace.lane.stuck or pace.lane.at_work > self._share
+        self.over -= pace.lane.stuck or pace.lane.at_work > self._vital_share
         pace.lane.at_work -= 1
         if self.waiting:
             self._pause += _SMOOTHING * (now - max(self._left_at, self._stands_since) - self._pause)
@@ -332,7 +338,7 @@ class Admission:
             for waiter in tuple(queue):
                 if not self._has_room(rank):
                     break
-                if waiter.pace.lane.at_work < self._share:
+                if self._may_begin(waiter.pace):
                     queue.remove(waiter)
                     self._let_one_in(waiter)
 
@@ -345,8 +351,9 @@ class Admission:
     def _make_room(self) -> None:
         self._all = self._limit.value
         self._kept = reserved(self._all)
-        self._share = share_of_one(self._all)
+        self._share = share_of_one(self._all, vital=False)
+        self._vital_share = share_of_one(self._all)
         self.over = sum(
-            lane.at_work if lane.stuck else max(0, lane.at_work - self._share)
+            lane.at_work if lane.stuck else max(0, lane.at_work - self._vital_share)
             for lane in self._lanes
         )

@@ -253,14 +253,18 @@ def test_the_counts_are_there_to_be_scraped() -> None:
     assert read("shed_total", criticality="sheddable") == 1
 
 
-@pytest.mark.parametrize("limit", [4, 16, 64])
+@pytest.mark.parametrize("limit", [4, 14, 16, 64])
 @pytest.mark.parametrize("methods", [1, 5])
-def test_what_waits_for_one_thing_leaves_places_to_the_others(limit: int, methods: int) -> None:
+@pytest.mark.parametrize("criticality", [VITAL, ROUTINE])
+def test_what_waits_for_one_thing_leaves_places_to_the_others(
+    limit: int, methods: int, criticality: Criticality
+) -> None:
     admission = Admission(Limit(limit, limit, limit), queue=8)
     lane = admission.writing
-    hanging = [Pace(VITAL, lane) for _ in range(methods)]
+    hanging = [Pace(criticality, lane) for _ in range(methods)]
+    share = share_of_one(limit, vital=criticality == VITAL)
     asked = [admission.arrive(hanging[turn % methods], FOREVER) for turn in range(2 * limit + 16)]
-    assert asked.count(True) == share_of_one(limit) < limit
+    assert asked.count(True) == share < limit
     # Nor does it fill the queue.
     assert admission.waiting == share_of_one(8)
     for others in (Pace(VITAL), Pace(ROUTINE)):
@@ -270,7 +274,7 @@ def test_what_waits_for_one_thing_leaves_places_to_the_others(limit: int, method
     first = next(place for place in asked if isinstance(place, Waiter))
     admission.leave_unmeasured(hanging[0])
     assert first.admitted
-    assert lane.at_work == share_of_one(limit)
+    assert lane.at_work == share
 
 
 def test_a_lane_that_is_stuck_keeps_nobody_out_even_at_the_smallest_limit() -> None:
