@@ -88,28 +88,40 @@ def run(
 
 @app.command("soak")
 def soak(
-    hours: Annotated[float, typer.Option(min=0.01, help="How long.")] = 4.0,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME...|all]", help="Which; all unless stated.")
+    ] = None,
+    hours: Annotated[float, typer.Option(min=0.0, help="How long; one run at least.")] = 4.0,
     seed: Seed = 1,
     report: Annotated[Path, typer.Option(metavar="DIR", help="Where reports go.")] = _REPORT,
     experiments: Folder = _FOLDER,
 ) -> None:
-    """Run everything again and again, each time with the next seed; print the seed of any failure."""
+    """Run it again and again, each time with the next seed; print the seed of any failure."""
     import time
 
+    from mesh.chaos import soaking
     from mesh.command.terminal import console
 
+    wanted, out = names or ["all"], console()
+
+    def run(seed: int) -> int:
+        return _in_process_of_its_own(wanted, seed, report / f"seed-{seed}", experiments)
+
+    def tell(seed: int, held: bool) -> None:
+        again = f"plexus chaos run {' '.join(wanted)} --seed {seed}"
+        out.print(
+            f"[green]✓[/green] seed {seed}"
+            if held
+            else f"[red]✗[/red] seed {seed} fails; again with: {again}"
+        )
+
     ends = time.monotonic() + hours * 3600
-    failed: list[int] = []
-    while time.monotonic() < ends:
-        outcome = _in_process_of_its_own(seed, report / f"seed-{seed}", experiments)
-        if outcome:
-            failed.append(seed)
-            console().print(f"[red]✗[/red] seed {seed} fails: plexus chaos run all --seed {seed}")
-        else:
-            console().print(f"[green]✓[/green] seed {seed}")
-        seed += 1
+    try:
+        failed = soaking.soak(run, seed, lambda: time.monotonic() < ends, tell)
+    except soaking.NotRun as ended:
+        raise typer.Exit(ended.code) from None
     if failed:
-        console().print(f"failing seeds: {', '.join(map(str, failed))}")
+        out.print(f"failing seeds: {', '.join(map(str, failed))}")
         raise typer.Exit(_BROKEN)
 
 
@@ -155,12 +167,12 @@ def _write(outcome: Outcome, folder: Path) -> None:
     (folder / "report.html").write_text(page(outcome), encoding="utf-8")
 
 
-def _in_process_of_its_own(seed: int, report: Path, experiments: Path) -> int:
+def _in_process_of_its_own(names: list[str], seed: int, report: Path, experiments: Path) -> int:
     """A process can be in one mesh only, and each run has another."""
     import subprocess
     import sys
 
-    line = [sys.executable, "-m", "mesh.command", "chaos", "run", "all", "--seed", str(seed)]
+    line = [sys.executable, "-m", "mesh.command", "chaos", "run", *names, "--seed", str(seed)]
     line += ["--report", str(report), "--experiments", str(experiments)]
     child = subprocess.Popen(line)
     try:
