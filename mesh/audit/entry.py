@@ -13,11 +13,10 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii as _quoted
 from math import modf
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 FIRST: Final = "0" * 64
 """The hash before the first entry."""
@@ -51,6 +50,7 @@ CALL: Final = (
 """The fields of the record of a call, in their order. What follows them in a stream's is more."""
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
+_decode = json.JSONDecoder().raw_decode
 # To be copied: a new one would look for its algorithm every time.
 _hashing: Final = hashlib.sha256()
 _TAIL: Final = re.compile(
@@ -65,8 +65,7 @@ class EntryError(ValueError):
     """A line is no entry, or is not what it was."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An entry as it was read. *content* is what a signature is over."""
 
     sequence: int
@@ -136,6 +135,24 @@ def stamp(at: datetime) -> str:
     return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+class Moments:
+    """The instants that `stamp` wrote, many of which are of the same second."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last = ("", 0)
+
+    def of(self, text: str) -> tuple[int, int]:
+        """Unix seconds, and the nanoseconds after them; ValueError."""
+        last, second = self._last
+        if text[:19] != last:
+            last = text[:19]
+            second = int(datetime.fromisoformat(f"{last}+00:00").timestamp())
+            self._last = last, second
+        return second, int(text[20:26]) * 1000
+
+
 class Stamps:
     """`stamp` for Unix seconds, many of which are of the same second."""
 
@@ -165,9 +182,11 @@ def read(line: bytes) -> Entry:
     if _digest(line[:-_HASHED]).encode() != tail[4]:
         raise EntryError("its hash is not that of its content")
     try:
-        fields = json.loads(line)
+        fields, end = _decode(line.decode("ascii"))
     except ValueError:
         raise EntryError("it is no JSON") from None
+    if end != len(line) or not isinstance(fields, dict):
+        raise EntryError("it is not one object")
     return Entry(
         sequence=int(tail[1]),
         prev=tail[2].decode(),

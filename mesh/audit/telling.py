@@ -10,10 +10,9 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +28,6 @@ from mesh.audit.reading import Reader
 from mesh.persistence import Periodic
 from plexus.client import inbound, traceparent, working
 from plexus.contract import TELLING
-from plexus.records.v1.access_pb2 import JournalAccess
 from plexus.records.v1.records_service_pb2 import RecordAccessesRequest, RecordAccessesResponse
 
 _log = structlog.get_logger()
@@ -40,6 +38,7 @@ Send = Callable[[RecordAccessesRequest], RecordAccessesResponse | None]
 _PATIENTS: Final = 1000
 """As many as one JournalAccess takes."""
 _PATIENTS_AT_ONCE: Final = 20_000
+_moments: Final = entries.Moments()
 _ACCESSES: Final = frozenset({entries.ACCESS, entries.WITHHELD})
 # Turns between two looks for what replicas that are gone have left.
 _LEFT_BEHIND: Final = 10
@@ -132,13 +131,15 @@ class _Book:
         """What is to be told next; None when there is nothing. What is about nobody need not be told."""
         while batch := self._batch(until):
             self._read = batch[-1].sequence
-            if told := list(_told(batch)):
-                return RecordAccessesRequest(
-                    journal_id=self._id,
-                    after_sequence=self._known,
-                    through_sequence=self._read,
-                    accesses=told,
-                )
+            request = RecordAccessesRequest(
+                journal_id=self._id,
+                after_sequence=self._known,
+                through_sequence=self._read,
+            )
+            for each in batch:
+                _tell(each, request)
+            if request.accesses:
+                return request
         return None
 
     def _batch(self, until: int | None) -> list[Entry]:
@@ -152,24 +153,24 @@ class _Book:
         return batch
 
 
-def _told(batch: Iterable[Entry]) -> Iterator[JournalAccess]:
-    for each in batch:
-        patients: list[str] = each.fields["patients"] if each.kind in _ACCESSES else []
-        for start in range(0, len(patients), _PATIENTS):
-            yield _access(each, patients[start : start + _PATIENTS])
-
-
-def _access(entry: Entry, patients: list[str]) -> JournalAccess:
+def _tell(entry: Entry, request: RecordAccessesRequest) -> None:
+    """Add what the entry says of patients to *request*."""
     fields = entry.fields
-    told = JournalAccess(sequence=entry.sequence, patient_ids=patients)
-    told.access.time.FromDatetime(datetime.fromisoformat(fields["time"]))
-    told.access.method = fields["method"]
-    told.access.caller = fields["caller"]
-    told.access.subject = fields["subject"]
-    told.access.outcome = fields["outcome"]
-    told.access.reason = fields["reason"]
-    told.access.trace_id = fields["trace"]
-    return told
+    if fields["kind"] not in _ACCESSES:
+        return
+    patients: list[str] = fields["patients"]
+    for start in range(0, len(patients), _PATIENTS):
+        told = request.accesses.add(
+            sequence=entry.sequence, patient_ids=patients[start : start + _PATIENTS]
+        )
+        access = told.access
+        access.time.seconds, access.time.nanos = _moments.of(fields["time"])
+        access.method = fields["method"]
+        access.caller = fields["caller"]
+        access.subject = fields["subject"]
+        access.outcome = fields["outcome"]
+        access.reason = fields["reason"]
+        access.trace_id = fields["trace"]
 
 
 def _is_left(replica: Path) -> bool:

@@ -5,6 +5,7 @@ first answer, `Outbox` tells others of a write in the transaction that makes it,
 applies what others tell, exactly once. SQLite and PostgreSQL behave the same through all of it.
 """
 
+from mesh.persistence.bulk import insert_rows
 from mesh.persistence.database import Database
 from mesh.persistence.follower import Follower
 from mesh.persistence.identifiers import derived_id, new_id
@@ -20,6 +21,7 @@ __all__ = [
     "Outbox",
     "Periodic",
     "derived_id",
+    "insert_rows",
     "migrate",
     "new_id",
     "once",

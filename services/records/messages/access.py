@@ -14,17 +14,17 @@ _SECOND = 1_000_000
 def access_rows(request: RecordAccessesRequest, service: str) -> list[Row]:
     """A row for each patient of each access that a service tells of."""
     rows: dict[tuple[str, int], Row] = {}
+    journal, kept = request.journal_id, Access()
     for told in request.accesses:
-        time = told.access.time.seconds * _SECOND + told.access.time.nanos // 1000
-        kept = Access()
-        kept.CopyFrom(told.access)
+        access, sequence = told.access, told.sequence
+        time = access.time.seconds * _SECOND + access.time.nanos // 1000
+        kept.CopyFrom(access)
         kept.ClearField("time")
         kept.ClearField("service")
         message = kept.SerializeToString()
         for patient_id in told.patient_ids:
-            rows[patient_id, told.sequence] = Row(
-                patient_id, time, request.journal_id, told.sequence, service, message
-            )
+            row = Row(patient_id, time, journal, sequence, service, message)
+            rows[patient_id, sequence] = row
     return list(rows.values())
 
 

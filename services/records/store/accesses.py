@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from mesh.persistence import insert_rows
 from services.records.store.tables import access_journals, accesses
 
 
@@ -32,7 +33,6 @@ _own: Final = sa.and_(
     access_journals.c.service == sa.bindparam("own_service"),
     access_journals.c.journal_id == sa.bindparam("own_journal"),
 )
-_add: Final = sa.insert(accesses)
 _known: Final = sa.select(access_journals.c.sequence).where(_own)
 _advance: Final = (
     sa.update(access_journals)
@@ -60,7 +60,7 @@ def take(
     if not tx.execute(_advance, {**own, "after": after, "through": through}).rowcount:
         return known(tx, service, journal_id)
     if rows:
-        tx.execute(_add, [row._asdict() for row in rows])
+        insert_rows(tx, accesses, rows)
     return through
 
 
