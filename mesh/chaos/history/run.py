@@ -34,7 +34,7 @@ from plexus.scheduling.v1.scheduling_service_pb2_grpc import SchedulingServiceSt
 Progress = Callable[[str, int, int], None]
 """Told again and again: the phase, how many operations were done, how many processes killed."""
 
-GAP = 3.2
+GAP = 3.0
 """Mean seconds between two blows. A process needs one to two seconds of a core to come back."""
 
 _RATE = 150.0
