@@ -64,7 +64,9 @@ class Runner:
 
     def run(self, experiment: Experiment) -> Verdict:
         """The verdict; Unsteady when the platform is not well before, or does not become so after."""
-        chance = Random(f"{experiment.seed}:{experiment.name}:faults")  # noqa: S311
+        # Of another experiment's name everything is another: what it creates, too.
+        seed = f"{experiment.seed}:{experiment.name}"
+        chance = Random(f"{seed}:faults")  # noqa: S311
         plan = catalogue.schedule(experiment, (p.name for p in self._platform.processes()))
         try:
             built = [(spec, self._build(spec, self._platform, chance)) for spec in plan]
@@ -72,15 +74,13 @@ class Runner:
             return skipped(experiment, str(error))
         names = sorted({load.method for load in experiment.workload})
         self._tell("well before?")
-        await_steady(self._caller, self._samples, names, _WELL_BEFORE, experiment.seed)
+        await_steady(self._caller, self._samples, names, _WELL_BEFORE, f"{seed}:before")
         self._tell("preparing")
-        stock = Stock(self._caller, self._samples, experiment.seed)
+        stock = Stock(self._caller, self._samples, seed)
         stock.fill(demand(experiment.workload, experiment.seconds, _MOST_STOCK))
         ready = {work.task: self._ready(work, chance) for work in self._works(experiment)}
         counted = self._counts(experiment.counts)
-        workload = Workload(
-            self._caller, self._samples, experiment.workload, stock, experiment.seed
-        )
+        workload = Workload(self._caller, self._samples, experiment.workload, stock, seed)
         try:
             seen = self._load(experiment, built, workload, ready, chance)
         except faults.NotInjectable as error:
@@ -89,7 +89,7 @@ class Runner:
         self._platform.wait_ready(timeout=_READY)
         seen = self._finish(experiment, seen, counted)
         self._tell("well after?")
-        await_steady(self._caller, self._samples, names, _WELL_AFTER, experiment.seed + 1)
+        await_steady(self._caller, self._samples, names, _WELL_AFTER, f"{seed}:after")
         return judge(experiment, seen)
 
     def _load(

@@ -20,18 +20,20 @@ class Unsteady(Exception):
 
 
 def await_steady(
-    caller: Caller, samples: Samples, names: Iterable[str], patience: float, seed: int = 0
+    caller: Caller, samples: Samples, names: Iterable[str], patience: float, seed: str = ""
 ) -> float:
     """Wait until every one of *names* has answered well; the seconds that took. Unsteady.
 
-    A method that does not is asked again for as long as *patience* allows.
+    A method that does not is asked again for as long as *patience* allows. Calls of the same *seed* are
+    the same calls: what they create can be created once.
     """
-    began = time.monotonic()
+    began, turn = time.monotonic(), 0
     ailing = dict.fromkeys(names, "")
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="steady") as pool:
         while True:
             asked = [
-                (name, pool.submit(_ailment, caller, samples.all[name], seed)) for name in ailing
+                (name, pool.submit(_ailment, caller, samples.all[name], f"{seed}:{turn}"))
+                for name in ailing
             ]
             ailing = {name: why for name, job in asked if (why := job.result())}
             taken = time.monotonic() - began
@@ -40,11 +42,11 @@ def await_steady(
             if taken > patience:
                 told = "; ".join(f"{name}: {why}" for name, why in sorted(ailing.items())[:5])
                 raise Unsteady(f"{len(ailing)} methods are not well after {taken:.0f} s: {told}")
-            seed += 1
+            turn += 1
             time.sleep(_PAUSE)
 
 
-def _ailment(caller: Caller, sample: Sample, seed: int) -> str:
+def _ailment(caller: Caller, sample: Sample, seed: str) -> str:
     """What is wrong with a method; empty when it is well."""
     chance = Random(f"{seed}:{sample.name}")  # noqa: S311
     seen: list[Observation] = []

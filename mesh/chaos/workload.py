@@ -24,7 +24,7 @@ _GOLDEN = 0.618034
 class Stock:
     """What calls need beforehand, made before the load begins: there may be nobody to ask later."""
 
-    def __init__(self, caller: Caller, samples: Samples, seed: int) -> None:
+    def __init__(self, caller: Caller, samples: Samples, seed: str) -> None:
         self._caller = caller
         self._samples = samples.all
         self._seed = seed
@@ -55,7 +55,7 @@ class Workload:
     """Clients in threads, from `start` to `stop`. The same seed chooses the same calls."""
 
     def __init__(
-        self, caller: Caller, samples: Samples, loads: Iterable[Load], stock: Stock, seed: int
+        self, caller: Caller, samples: Samples, loads: Iterable[Load], stock: Stock, seed: str
     ) -> None:
         self._caller = caller
         self._stock = stock
