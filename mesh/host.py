@@ -41,6 +41,7 @@ from mesh.settings import Settings
 from mesh.status import breaker_rows, call_rows
 from mesh.understudy import understudy
 from mesh.version import version
+from mesh.yielding import take_part
 from observability import logs, tracing
 from observability.metrics import AdmissionMetrics, CallMetrics, calls_out
 from observability.metrics.connections import connections
@@ -194,6 +195,7 @@ class Host:
         gc.collect()
         gc.freeze()
         self._state = replica_pb2.REPLICA_STATE_READY
+        take_part()
         self._registration = Registration(
             self._identity, self._settings, self._replica, self._trail.heard
         )

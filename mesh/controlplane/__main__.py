@@ -12,6 +12,7 @@ from mesh import topology
 from mesh.controlplane.resources import UnknownServiceError
 from mesh.controlplane.server import ControlPlane, ListenError
 from mesh.settings import Settings, SettingsError
+from mesh.yielding import take_part
 from observability import logs
 from plexus import contract
 
@@ -40,6 +41,7 @@ async def _run(control_plane: ControlPlane) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await control_plane.start()
+    take_part()
     await stop.wait()
     await control_plane.stop()
 

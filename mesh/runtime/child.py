@@ -18,6 +18,8 @@ import signal
 import sys
 import threading
 
+from mesh.yielding import give_way
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -28,6 +30,7 @@ def main() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     threading.Thread(target=_end_with, args=(descriptor,), name="runtime", daemon=True).start()
+    give_way()
     sys.argv = sys.argv[2:]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
