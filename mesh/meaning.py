@@ -25,7 +25,7 @@ RETRY_BACKOFF_MOST: Final = 0.2
 OUTLIER_FAILURE_PERCENTAGE: Final = 85
 OUTLIER_HOSTS: Final = 2
 OUTLIER_REQUESTS: Final = 10
-OUTLIER_INTERVAL: Final = 1.0
+OUTLIER_INTERVAL: Final = 0.5
 # Short: a wrong ejection costs little, and a sick replica is ejected again at once.
 OUTLIER_EJECTION: Final = 2.0
 OUTLIER_EJECTION_MOST: Final = 10.0

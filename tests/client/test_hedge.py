@@ -57,7 +57,7 @@ def test_without_a_rival_left_the_deadline_tells() -> None:
         with pytest.raises(Exception, match="DEADLINE_EXCEEDED"):
             records_of(opened).GetPatient(PATIENT)
         hanging.release.set()
-    assert server.calls == 3
+    assert server.calls == 4
 
 
 def test_an_answer_of_no_is_an_answer_and_waits_for_nobody() -> None:

@@ -16,7 +16,8 @@ class Tuning:
     that takes more than *slow_share* of its deadline leaves a span even when it is not recorded.
 
     A repeatable call that takes longer than such calls usually do, and longer than *hedge_floor*
-    seconds, is sent again, up to *hedge_rivals* times. Over time at most *hedge_budget* of the calls
+    seconds, is sent again, up to *hedge_rivals* times: which replica has an attempt is gRPC's choice, and
+    of two the one that hangs may be chosen several times. Over time at most *hedge_budget* of the calls
     are: a channel begins with *hedge_start* hedges, and what calls that were in time leave over is
     saved up, to *hedge_reserve* hedges, for when a replica hangs. A burst on a young channel is thus not
     made worse by hedges, and minutes of ordinary traffic pay for the seconds of a hang.
@@ -31,7 +32,7 @@ class Tuning:
     sampling: float | None = 0.01
     slow_share: float = 0.5
     hedge_floor: float = 0.02
-    hedge_rivals: int = 2
+    hedge_rivals: int = 3
     hedge_budget: float = 0.05
     hedge_start: float = 5.0
     hedge_reserve: float = 500.0
