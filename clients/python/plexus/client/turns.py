@@ -44,12 +44,9 @@ class Turns:
             waiter = _Waiter(since)
             self._waiting.append(waiter)
             self.waits += 1
-        end, soon = since + timeout, since + _GENEROSITY
+        end = since + timeout
         while True:
-            now = self._clock()
-            # Called once in vain, it looks again by itself, when it cannot be overtaken any more.
-            until = min(end, soon) if now < soon else end
-            waiter.called.acquire(timeout=max(0.0, until - now))
+            waiter.called.acquire(timeout=max(0.0, end - self._clock()))
             with self._lock:
                 if waiter.has_turn:
                     return True
@@ -82,24 +79,18 @@ class Turns:
         if self._clock() - first.since > _GENEROSITY:
             self._waiting.popleft()
             first.has_turn = self._begin()
-            first.call()
-        elif not first.was_called:
-            # It may be overtaken before it runs. To wake it for every turn that ends would cost each of
-            # them a change of threads, mostly for nothing.
-            first.call()
+        first.call()
 
 
 class _Waiter:
-    __slots__ = ("called", "has_turn", "since", "was_called")
+    __slots__ = ("called", "has_turn", "since")
 
     def __init__(self, since: float) -> None:
         self.since = since
         self.has_turn = False
-        self.was_called = False
         self.called = threading.Lock()
         self.called.acquire()
 
     def call(self) -> None:
-        self.was_called = True
         if self.called.locked():
             self.called.release()
