@@ -9,6 +9,7 @@ from math import nan
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from mesh.chaos.judge import percentile
 from mesh.chaos.model import Observation, Seen
@@ -77,6 +78,10 @@ def _draw(upper: Axes, lower: Axes, seen: Seen) -> None:
     upper.set_ylabel("answered, %")
     upper.legend(loc="lower right", ncols=5, frameon=False)
     lower.set_yscale("log")
+    # Powers of ten would take the place of the label beside them.
+    lower.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    lower.yaxis.set_major_formatter("{x:g}")
+    lower.yaxis.set_minor_formatter(NullFormatter())
     lower.set_ylabel("p95, ms")
     lower.set_xlabel("seconds")
 
