@@ -14,7 +14,9 @@ from pathlib import Path
 from mesh.yielding import give_way, take_part
 def tell():
     share = Path("/proc/self/autogroup")
-    print(share.read_text().split()[-1] if share.exists() else "none")
+    told = share.read_text().split() if share.exists() else []
+    # Empty for what was never in a session since the machine was booted: there is no share then.
+    print(told[-1] if told else "none")
 tell()
 give_way()
 tell()
