@@ -33,9 +33,8 @@ from mesh.persistence.database import Database
 from mesh.persistence.migrations import migrate
 from mesh.persistence.once import purge
 from mesh.registration import Registration
-from mesh.server import Admission, Refusal, handlers
+from mesh.server import Admission, Refusal, handlers, pollers
 from mesh.server import Parts as ServerParts
-from mesh.server.crew import Crew
 from mesh.server.peers import Peers
 from mesh.settings import Settings
 from mesh.status import breaker_rows, call_rows
@@ -255,9 +254,10 @@ class Host:
         os._exit(1)
 
     def _serve(self) -> grpc.Server:
+        hands = pollers.crew(meaning.HANDLER_THREADS)
         server = grpc.server(
             # All that gRPC asks of an executor.
-            cast("ThreadPoolExecutor", Crew(meaning.HANDLER_THREADS)),
+            cast("ThreadPoolExecutor", hands),
             options=_OPTIONS,
             # What finds no thread is refused by gRPC, in fewer words, rather than answered too late.
             maximum_concurrent_rpcs=meaning.HANDLER_THREADS,
@@ -284,7 +284,7 @@ class Host:
         server.add_generic_rpc_handlers((*self._infrastructure.handlers, Refusal()))
         credentials = self._identity.server_credentials()
         self._port = listen(server, credentials, self._settings.port)
-        server.start()
+        pollers.start(server, hands)
         return server
 
     def _expose(self) -> None:

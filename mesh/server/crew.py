@@ -20,12 +20,13 @@ _log = structlog.get_logger()
 
 
 class Job:
-    """A piece of work. Its callbacks are called with it once, when it has ended."""
+    """`work(*arguments)`, to be done. Its callbacks are called with it once, when it has ended."""
 
-    __slots__ = ("_callbacks", "_ended", "_work")
+    __slots__ = ("_arguments", "_callbacks", "_ended", "_work")
 
-    def __init__(self, work: Callable[[], Any]) -> None:
+    def __init__(self, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         self._work = work
+        self._arguments = arguments
         self._ended = False
         self._callbacks: list[Callable[[Any], Any]] = []
 
@@ -38,11 +39,14 @@ class Job:
     def run(self) -> None:
         """Do it."""
         try:
-            self._work()
+            self._do()
         except BaseException as error:  # noqa: BLE001 - a thread outlives whatever a call does
             _log.error("handler thread", **cause(error))
         self._ended = True
         self._tell()
+
+    def _do(self) -> None:
+        self._work(*self._arguments)
 
     def _tell(self) -> None:
         # Taking one out is one step: whoever has it calls it.
@@ -66,7 +70,12 @@ class Crew:
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any) -> Job:
         """Have `work(*arguments)` done in one of the threads."""
-        job = Job(lambda: work(*arguments))
+        job = Job(work, arguments)
+        self.give(job)
+        return job
+
+    def give(self, job: Job) -> None:
+        """Have *job* done in one of the threads."""
         with self._lock:
             if self._idle:
                 hand = self._idle.pop()
@@ -76,9 +85,8 @@ class Crew:
                 hand.start(self._hands)
             else:
                 self._waiting.append(job)
-                return job
+                return
         hand.take(job)
-        return job
 
     def _next(self, hand: _Hand) -> Job | None:
         """What *hand* does next. None when there is nothing: it will be given something."""

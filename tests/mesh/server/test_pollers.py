@@ -1,0 +1,181 @@
+"""Calls are answered by whoever hears of them, and one that takes its time keeps nobody else waiting."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import grpc
+import pytest
+
+from mesh.server import pollers
+from mesh.server.crew import Crew
+
+PATIENCE = 10.0
+HANDS: dict[str, Callable[[int], Crew]] = {"pollers": pollers.crew, "crew": Crew}
+
+
+@contextmanager
+def serving(hands: Crew, **methods: Any) -> Iterator[grpc.Channel]:
+    """A channel to a server of test.Calls with *methods*, bytes in and out."""
+    server = grpc.server(cast("Any", hands), maximum_concurrent_rpcs=32)
+    server.add_registered_method_handlers("test.Calls", methods)
+    port = server.add_insecure_port("127.0.0.1:0")
+    pollers.start(server, hands)
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield channel
+    assert server.stop(0).wait(PATIENCE)
+
+
+def unary(answer: Callable[[bytes, grpc.ServicerContext], bytes]) -> Any:
+    made: Any = grpc.unary_unary_rpc_method_handler(cast("Any", answer))
+    return made
+
+
+def call(channel: grpc.Channel, name: str = "Call") -> Any:
+    made: Any = channel.unary_unary(f"/test.Calls/{name}")
+    return made
+
+
+def test_this_grpcio_is_as_expected() -> None:
+    # When a new one is not, calls are answered as before, for more: docs/decisions/0017.
+    assert pollers.as_expected()
+
+
+def test_another_grpcio_is_served_by_a_plain_crew(monkeypatch: pytest.MonkeyPatch) -> None:
+    def renamed(rpc_event: Any, state: Any) -> None:
+        del rpc_event, state
+
+    monkeypatch.setattr(pollers._server, "_unary_response_in_pool", renamed)
+    monkeypatch.setattr(pollers, "as_expected", pollers.as_expected.__wrapped__)
+    assert type(pollers.crew(4)) is Crew
+
+
+def test_quick_calls_are_answered_without_a_thread_of_the_crew() -> None:
+    names = set()
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        del context
+        names.add(threading.current_thread().name)
+        return request
+
+    with serving(pollers.crew(4), Call=unary(answer)) as channel:
+        for number in range(50):
+            assert call(channel)(b"%d" % number, timeout=PATIENCE) == b"%d" % number
+    assert not any(name.startswith("handler_") and "poller" not in name for name in names)
+
+
+@pytest.mark.parametrize("hands", HANDS)
+def test_calls_that_hang_keep_nobody_waiting(hands: str) -> None:
+    go_on = threading.Event()
+    hung = threading.Semaphore(0)
+    many = pollers.POLLERS * 3
+
+    def hang(request: bytes, context: grpc.ServicerContext) -> bytes:
+        del context
+        hung.release()
+        go_on.wait(PATIENCE)
+        return request
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        del context
+        return request
+
+    served = serving(HANDS[hands](many + 2), Hang=unary(hang), Call=unary(answer))
+    with served as channel:
+        for _ in range(2):
+            waiting = [
+                call(channel, "Hang").future(b"%d" % number, timeout=PATIENCE)
+                for number in range(many)
+            ]
+            assert all(hung.acquire(timeout=PATIENCE) for _ in range(many))
+            for number in range(20):
+                assert call(channel)(b"%d" % number, timeout=PATIENCE) == b"%d" % number
+            go_on.set()
+            assert [each.result() for each in waiting] == [b"%d" % n for n in range(many)]
+            go_on.clear()
+
+
+@pytest.mark.parametrize("hands", HANDS)
+def test_what_goes_wrong_is_told_as_grpcio_tells_it(hands: str) -> None:
+    gone, hung = threading.Event(), threading.Event()
+
+    def fail(request: bytes, context: grpc.ServicerContext) -> bytes:
+        if request:
+            context.abort(grpc.StatusCode.NOT_FOUND, "nothing")
+        raise ValueError("broken")
+
+    def hang(request: bytes, context: grpc.ServicerContext) -> bytes:
+        context.add_callback(gone.set)
+        hung.set()
+        while context.is_active():
+            time.sleep(0.005)
+        return request
+
+    with serving(HANDS[hands](8), Call=unary(fail), Hang=unary(hang)) as channel:
+        assert told(lambda: call(channel)(b"1", timeout=PATIENCE))[0] is grpc.StatusCode.NOT_FOUND
+        assert told(lambda: call(channel)(b"", timeout=PATIENCE))[0] is grpc.StatusCode.UNKNOWN
+        # A method of one request, called with none.
+        several: Any = channel.stream_unary("/test.Calls/Call")
+        code, details = told(lambda: several(iter(()), timeout=PATIENCE))
+        assert (code, "exactly one request" in details) == (grpc.StatusCode.UNIMPLEMENTED, True)
+        # One that is called off before its request was sent, and one while it is answered.
+        never = threading.Event()
+        begun = several.future(iter(lambda: never.wait(PATIENCE), True), timeout=PATIENCE)
+        begun.cancel()
+        never.set()
+        answering = call(channel, "Hang").future(b"", timeout=PATIENCE)
+        assert hung.wait(PATIENCE)
+        answering.cancel()
+        assert gone.wait(PATIENCE)
+        # Nobody was lost by all that.
+        for _ in range(pollers.POLLERS * 2):
+            assert told(lambda: call(channel)(b"1", timeout=PATIENCE))[1] == "nothing"
+
+
+def told(attempt: Callable[[], Any]) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.RpcError) as caught:
+        attempt()
+    error: Any = caught.value
+    return error.code(), error.details()
+
+
+@pytest.mark.parametrize("hands", HANDS)
+def test_streams_are_served_beside_them(hands: str) -> None:
+    def count(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        del context
+        yield from (b"%d" % number for number in range(int(request)))
+
+    def add(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        del context
+        return b"%d" % sum(map(int, requests))
+
+    counting: Any = grpc.unary_stream_rpc_method_handler(cast("Any", count))
+    adding: Any = grpc.stream_unary_rpc_method_handler(cast("Any", add))
+    with serving(HANDS[hands](4), Count=counting, Add=adding) as channel:
+        counted: Any = channel.unary_stream("/test.Calls/Count")
+        added: Any = channel.stream_unary("/test.Calls/Add")
+        for _ in range(5):
+            numbers = list(counted(b"100", timeout=PATIENCE))
+            assert added(iter(numbers), timeout=PATIENCE) == b"4950"
+
+
+def test_nobody_waits_for_a_server_that_has_ended() -> None:
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        del context
+        return request
+
+    def waiting() -> list[threading.Thread]:
+        return [each for each in threading.enumerate() if "handler_poller" in each.name]
+
+    before = len(waiting())
+    with serving(pollers.crew(4), Call=unary(answer)) as channel:
+        assert call(channel)(b"1", timeout=PATIENCE) == b"1"
+        assert len(waiting()) == before + pollers.POLLERS - 1
+    deadline = time.monotonic() + PATIENCE
+    while len(waiting()) > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(waiting()) == before
