@@ -1,12 +1,13 @@
 """Where each microsecond of a call goes: every layer switched off in turn.
 
-    python -m bench.waterfall [--rounds 16] [--seconds 0.15] [--callers 1] [--quick]
+    python -m bench.waterfall [--rounds 40] [--seconds 0.06] [--callers 1] [--quick]
 
 One replica and one caller hold every variant of their stacks (`bench.peers.layers`), so nothing differs
 but the layer. What a layer costs is CPU per call with everything on, less CPU without it, the two
 measured one right after the other, many times. Below the stacks stand bare grpcio, mutual TLS added to
-it, and xDS to that; then the *frame* of each stack, which is what it costs without any layer in it. Layers
-share what they touch, so they need not add up to the whole: what is left over is shown as the *rest*.
+it, and to that xDS and the threads that a replica waits in; then the *frame* of each stack, which is
+what it costs without any layer in it. Layers share what they touch, so they need not add up to the
+whole: what is left over is shown as the *rest*.
 
 Writes build/bench/waterfall.json.
 """
@@ -61,7 +62,7 @@ def steps(server: Sequence[str], client: Sequence[str]) -> list[Step]:
     """The bars, from the bottom up; the lowest, bare grpcio, stands on nothing."""
     return [
         Step("mutual TLS", "transport", "mtls", BARE),
-        Step("xDS", "transport", "xds", "mtls"),
+        Step("xDS, pollers", "transport", "xds", "mtls"),
         Step("frame", "server", "server frame", "xds"),
         *(Step(layer, "server", EVERYTHING, f"server {layer}") for layer in server),
         Step("frame", "client", "client frame", "xds"),
@@ -159,12 +160,12 @@ def show(result: Mapping[str, Any]) -> None:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=16)
-    parser.add_argument("--seconds", type=float, default=0.15, help="of each turn")
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=0.06, help="of each turn")
     parser.add_argument("--callers", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="one short round")
     told = parser.parse_args()
-    rounds, seconds = (1, 0.1) if told.quick else (told.rounds, told.seconds)
+    rounds, seconds = (1, 0.05) if told.quick else (told.rounds, told.seconds)
     result = measure(rounds, seconds, told.callers)
     show(result)
     write("waterfall", result)
