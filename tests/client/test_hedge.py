@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import grpc
 import pytest
@@ -49,6 +50,24 @@ def test_a_second_attempt_that_hangs_too_is_followed_by_a_third() -> None:
         records_of(opened).GetPatient(PATIENT, timeout=0.5)
         hanging.release.set()
     assert server.calls == 3
+
+
+def test_the_last_attempt_waits_until_who_hangs_has_been_ejected() -> None:
+    hanging, hangs = Hanging(attempts=4), threading.Event()
+
+    def answer(raw: bytes, context: grpc.ServicerContext) -> bytes:
+        return hanging(raw, context) if hangs.is_set() else empty(raw, context)
+
+    with remote(answer) as server, server.channel(hedge_floor=0.01) as opened:
+        stub = records_of(opened)
+        for _ in range(32):
+            # How long these take is what a call is late by.
+            stub.GetPatient(PATIENT)
+        hangs.set()
+        began = time.monotonic()
+        stub.GetPatient(PATIENT)
+        assert time.monotonic() - began > 0.3
+        hanging.release.set()
 
 
 def test_without_a_rival_left_the_deadline_tells() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +34,17 @@ from tests.client.remote import (
 from tests.client.test_hedge import Hanging
 from tests.client.test_stack import work
 from tests.spans import happened, id_of, parent_of, recorded, told, trace_of
+
+
+def test_who_samples_nothing_loads_nothing_of_opentelemetry_but_its_context() -> None:
+    code = (
+        "import sys; from plexus.client import channel, spans; channel('127.0.0.1:1');"
+        "spans.note('said to nobody'); print('opentelemetry.trace' in sys.modules);"
+        "from plexus.client import otel; print(otel.get_current_span().is_recording());"
+        "print('opentelemetry.trace' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "False", "True"]
 
 
 def fails(call: Callable[[], object]) -> PlexusError:

@@ -11,9 +11,8 @@ import time
 from typing import Any, Final
 
 import grpc
-from opentelemetry import trace as otel
 
-from plexus.client import traceparent
+from plexus.client import otel, traceparent
 from plexus.client.outgoing import Outgoing
 from plexus.client.spans import STATUS_CODE
 from plexus.client.traceparent import TRACEPARENT

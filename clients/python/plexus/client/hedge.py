@@ -31,6 +31,8 @@ _QUANTILE: Final = 0.95
 _AGAIN: Final = 0.005
 _SHORTEST: Final = 0.001
 _THREADS: Final = 32
+_LAST_SHARE: Final = 0.6
+"""How much of its time a call has used when its last rival is sent."""
 
 NO_ANSWER: Final = frozenset(
     {
@@ -188,7 +190,11 @@ class Hedging:
             race.patience.counts.hedged += 1
             race.launched += 1
             race.running += 1
+            is_last_next = race.launched == self._tuning.hedge_rivals - 1
         race.due = now + race.patience.delay
+        if is_last_next:
+            # All before may have met the one replica that hangs; by then it has been ejected.
+            race.due = max(race.due, race.started + (race.out.timeout or 0.0) * _LAST_SHARE)
         if self._rivals is not None and not self._closed:
             self._rivals.submit(self._rival, race, race.launched + 1)
 

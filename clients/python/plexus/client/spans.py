@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Final
 
 import grpc
-from opentelemetry import trace as otel
+from opentelemetry.context import get_current
 
+from plexus.client import otel
 from plexus.errors import PlexusError
 
 STATUS_CODE: Final = "rpc.grpc.status_code"
@@ -25,6 +26,9 @@ Attributes = Mapping[str, str | int | float | bool]
 
 def note(name: str, attributes: Attributes | None = None) -> None:
     """Tell of something that happened, on the span of the call in progress."""
+    if not get_current():
+        # Whoever has no context has no span.
+        return
     span = otel.get_current_span()
     if span.is_recording():
         span.add_event(name, attributes)

@@ -12,10 +12,9 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 import grpc
-from opentelemetry import trace as otel
 from opentelemetry.context import get_current
 
-from plexus.client import afterwards, traceparent
+from plexus.client import afterwards, otel, traceparent
 from plexus.client.inbound import Inbound
 from plexus.client.outgoing import Outgoing, Parts, Send
 from plexus.client.spans import STATUS_CODE, explain, reasons

@@ -10,7 +10,7 @@ import random
 import re
 from typing import Final, TypeGuard
 
-from opentelemetry import trace as otel
+from plexus.client import otel
 
 TRACEPARENT: Final = "traceparent"
 HEAD: Final = len("00-") + 32 + len("-")
