@@ -83,6 +83,9 @@ class Database:
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
         show(self._writer)
+        self._closed = False
+        for pool in {self._reader.pool, self._writer.pool}:
+            event.listen(pool, "checkin", self._given_back)
 
     @property
     def is_sqlite(self) -> bool:
@@ -160,10 +163,16 @@ class Database:
             bell.ring()
 
     def close(self) -> None:
-        """Ends streams and closes connections."""
+        """Ends streams and closes connections; those in use now, when they are given back."""
+        self._closed = True
         self.end_streams()
         self._reader.dispose()
         self._writer.dispose()
+
+    def _given_back(self, _: object, record: ConnectionPoolEntry) -> None:
+        # The pool it goes back to has been emptied for good.
+        if self._closed:
+            record.close()
 
     @contextmanager
     def _writing(self, patience: float, foreign_keys: bool = True) -> Iterator[Connection]:

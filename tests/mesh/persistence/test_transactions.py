@@ -1,10 +1,13 @@
 """Transactions mean the same on both databases."""
 
+import sqlite3
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection, exc
@@ -150,6 +153,16 @@ def test_a_store_that_comes_back_is_used_again(postgres_url: str) -> None:
     assert recorded(database) == []
     database.close()
     administrator.close()
+
+
+def test_a_connection_given_back_after_the_end_is_closed(database_url: str) -> None:
+    database = Database(database_url)
+    for begin in (database.read, database.write):
+        with begin() as tx:
+            driver: Any = tx.connection.dbapi_connection
+            database.close()
+        with pytest.raises((sqlite3.ProgrammingError, psycopg.OperationalError)):
+            driver.execute("SELECT 1")
 
 
 def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """A records servicer in the server stack, on a database of its own."""
 
 import json
-import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,12 +83,7 @@ def local_records(sqlite_url: str) -> Iterator[RecordsServer]:
 
 def _serving(database: Database) -> Iterator[RecordsServer]:
     migrate(database, "services.records")
-    before = set(threading.enumerate())
     yield RecordsServer(database)
-    # A cancelled stream gives its connection back at its next look, not at once.
-    database.end_streams()
-    for thread in filter(threading.Thread.is_alive, set(threading.enumerate()) - before):
-        thread.join(10)
 
 
 def ndjson(resources: Sequence[Json]) -> bytes:
