@@ -76,8 +76,8 @@ HANDLER_THREADS: Final = LIMIT_MOST + QUEUE_LENGTH + STREAMS + 32
 # begins with: when it hangs, the others go on with what does not need it until its breakers open.
 BULKHEAD: Final = LIMIT_FIRST // 2
 
-# Breaker: per method of a dependency. Five in a row is not chance; a second is about how long a
-# replica takes to be replaced, and one probe each second is no load.
+# Breaker: per method of a dependency. Five in a row, with nobody answered since they began, are not
+# chance; a second is about how long a replica takes to be replaced, and one probe each second is no load.
 BREAKER_FAILURES: Final = 5
 BREAKER_RESET: Final = 1.0
 

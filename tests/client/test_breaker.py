@@ -71,6 +71,39 @@ def test_a_success_in_between_starts_the_count_again() -> None:
         assert [attempt(stub) for _ in range(6)] == ["Internal", "Internal", "ok"] * 2
 
 
+def test_many_who_waited_at_one_bad_moment_open_nothing_while_others_are_answered() -> None:
+    """And those who begin after the last answer open it, however many wait at once."""
+    waiting, release = threading.Semaphore(0), threading.Event()
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        if request == PATIENT.SerializeToString():
+            waiting.release()
+            release.wait(5)
+            context.abort(grpc.StatusCode.INTERNAL, "")
+        return b""
+
+    with (
+        remote(answer) as server,
+        server.channel(breaker_failures=3, hedge_rivals=0) as opened,
+        ThreadPoolExecutor(8) as callers,
+    ):
+        stub = records_of(opened)
+
+        def wait_together(answered_meanwhile: bool) -> list[str]:
+            release.clear()
+            late = [callers.submit(attempt, stub) for _ in range(8)]
+            for _ in late:
+                assert waiting.acquire(timeout=5)
+            if answered_meanwhile:
+                stub.GetPatient(type(PATIENT)(patient_id="pat_bbbbbbbb"))
+            release.set()
+            return [each.result() for each in late]
+
+        assert wait_together(answered_meanwhile=True) == ["Internal"] * 8
+        assert wait_together(answered_meanwhile=False) == ["Internal"] * 8
+        assert attempt(stub) == "DependencyUnavailable"
+
+
 def test_half_open_lets_exactly_one_probe_through_among_a_hundred_callers() -> None:
     probing, release = threading.Event(), threading.Event()
     sick = threading.Event()

@@ -64,6 +64,8 @@ class Breaker:
         self._openings = 0
         self._refusals = 0
         self._probes = 0
+        self.answers = 0
+        """Grows with every call that was answered. Not a count: threads may add at once."""
 
     @property
     def is_closed(self) -> bool:
@@ -81,6 +83,7 @@ class Breaker:
     def settle(self, failure: PlexusError | None) -> None:
         """Report how the probe went."""
         if failure is None or _is_health(failure):
+            self.answers += 1
             self._machine.close()
             self._note("closed")
         elif failure.status in SICKNESS:
@@ -90,14 +93,21 @@ class Breaker:
 
     def succeeded(self) -> None:
         """A call passed: failures are only counted in a row."""
+        self.answers += 1
         if self._machine.fail_counter:
             self._tell(None)
 
-    def failed(self, failure: PlexusError) -> None:
-        """A call did not pass; enough of them in a row open the breaker."""
+    def failed(self, failure: PlexusError, answers: int | None = None) -> None:
+        """A call did not pass; enough of them in a row open the breaker.
+
+        With *answers*, as they were when the call began, it counts only when nobody has been answered
+        since: a callee that answers others is slow, and all who waited for it at one bad moment are not
+        as many signs that it is gone.
+        """
         if failure.status in SICKNESS:
             self._last_error = failure.status.name
-            self._tell(failure)
+            if answers is None or answers == self.answers:
+                self._tell(failure)
         elif _is_health(failure):
             self.succeeded()
 
@@ -160,10 +170,11 @@ def breaker(method: Method, parts: Parts, proceed: Send) -> Send:
     def send(out: Outgoing) -> Any:
         if not guard.is_closed:
             return probe(out)
+        answers = guard.answers
         try:
             response = proceed(out)
         except PlexusError as failure:
-            guard.failed(failure)
+            guard.failed(failure, answers)
             raise
         guard.succeeded()
         return response
