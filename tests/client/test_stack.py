@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
+from mesh.chaos.proxy import Proxy
 from plexus.client import Inbound, Tuning, channel, optional, working
 from plexus.contract import Call, ContractError, Need
 from plexus.errors import (
@@ -176,6 +177,21 @@ def test_a_repeatable_call_is_tried_again_when_nobody_answered_and_another_is_no
     with remote(once) as server, server.channel() as opened:
         records_of(opened).GetPatient(PATIENT)
     assert len(seen) == 2
+
+
+def test_a_connection_takes_its_time_where_the_machine_is_busy() -> None:
+    """Two tenths of a second for the first bytes, and the call is answered and not refused."""
+    with remote(empty) as server:
+        host, _, port = server.address.rpartition(":")
+        proxy = Proxy(lambda: (host, int(port)))
+        proxy.start()
+        proxy.delay(0.2)
+        try:
+            with channel(":".join(map(str, proxy.address)), tuning=Tuning(hedge_rivals=0)) as opened:
+                scheduling_of(opened).CancelAppointment(CANCEL)
+        finally:
+            proxy.close()
+    assert server.calls == 1
 
 
 def test_an_optional_call_that_fails_gives_nothing_and_a_note() -> None:

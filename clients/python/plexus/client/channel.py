@@ -25,17 +25,21 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # A replica that hangs is known for it within two seconds; one on a busy machine has most of one to
+    # answer a ping.
     ("grpc.keepalive_time_ms", 1_000),
-    ("grpc.keepalive_timeout_ms", 500),
+    ("grpc.keepalive_timeout_ms", 800),
     # Keepalive alone does not notice a hung peer; this does.
-    ("grpc.http2.ping_timeout_ms", 500),
+    ("grpc.http2.ping_timeout_ms", 800),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.keepalive_permit_without_calls", 1),
     # A stream is read by its caller's thread, and needs no other.
     (ChannelOptions.SingleThreadedUnaryStream, 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    # Whatever its name says: how long an attempt to connect may take, with its handshake. Where the
+    # replica that is left is busy with the work of two, attempts cut short are all that it does.
+    ("grpc.min_reconnect_backoff_ms", 1_000),
 )
 
 
