@@ -2,9 +2,10 @@
 
 The server runs the whole stack with its admission, over TCP; its handlers share four hands of 10 ms,
 which is what bounds it. The callers do not wait for answers: calls are sent by a Poisson clock, half
-of them sheddable, two fifths routine, a tenth vital. Three runs: what is normal (half of the capacity),
-the peak (the best of a climb around capacity), and three times the capacity. With `--sqlite` the
-bound is a SQLite file instead: each call commits a row, durably.
+of them sheddable, two fifths routine, a tenth vital. First what is normal (half of the capacity), then
+the peak (the best of a climb around capacity), then three times the capacity, three times over: of the
+three p99 the middle one counts, since a seventh of a second in which the machine did something else
+decides one. With `--sqlite` the bound is a SQLite file instead: each call commits a row, durably.
 
 Goodput counts answers with OK within the call's deadline. The figures of a run leave its first second
 out (told apart as *onset*), in which the limit is found.
@@ -28,7 +29,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from statistics import mean, median
+from typing import Any, Final, cast
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
@@ -37,7 +39,7 @@ from sqlalchemy import text
 
 from mesh import meaning
 from mesh.persistence import Database
-from mesh.server import Admission, Parts, handlers
+from mesh.server import Admission, Parts, handlers, pollers
 from observability import logs
 from observability.metrics import CallMetrics
 from plexus.billing.v1 import billing_service_pb2 as billing
@@ -60,6 +62,7 @@ MIX: Final = ("vital", *["routine"] * 4, *["sheddable"] * 5)
 HANDS: Final = 4
 SECONDS: Final = 0.01
 ONSET: Final = 1.0
+TIMES: Final = 3
 
 
 class Anybody:
@@ -134,8 +137,9 @@ def serve(bound: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         servicer = Servicer((Rows(folder) if bound == "sqlite" else Hands()).work)
         threads = 32 if bound == "open" else meaning.HANDLER_THREADS
+        hands = pollers.crew(threads)
         server = grpc.server(
-            ThreadPoolExecutor(threads),
+            cast("ThreadPoolExecutor", hands),
             maximum_concurrent_rpcs=None if bound == "open" else threads,
         )
         for descriptor in (RECORDS, BILLING):
@@ -144,7 +148,7 @@ def serve(bound: str) -> None:
             server.add_generic_rpc_handlers((generic,))
             server.add_registered_method_handlers(descriptor.full_name, made)
         print(server.add_insecure_port("127.0.0.1:0"), file=out, flush=True)
-        server.start()
+        pollers.start(server, hands)
         limits: list[int] = []
         threading.Thread(target=watch, args=(admission, limits), daemon=True).start()
         for _ in sys.stdin:
@@ -276,8 +280,8 @@ def measure(bound: str, seconds: float) -> dict[str, float]:
     assert server.stdout
     port = int(server.stdout.readline())
 
-    def run(name: str, rate: float, long: float = seconds) -> Outcome:
-        outcome = asyncio.run(send(port, rate, long))
+    def run(name: str, rate: float, long: float = seconds, seed: int = 1) -> Outcome:
+        outcome = asyncio.run(send(port, rate, long, seed))
         told(name, rate, outcome)
         print("\n", file=server.stdin, end="", flush=True)
         assert server.stdout
@@ -289,17 +293,20 @@ def measure(bound: str, seconds: float) -> dict[str, float]:
     normal = run("normal", capacity / 2)
     climb = [run("climb", capacity * share, 5) for share in (0.9, 1.1, 1.3)]
     peak = max(step.goodput for step in climb)
-    over = run("3x", capacity * 3)
+    over = [run("3x", capacity * 3, seconds / TIMES, seed) for seed in range(1, TIMES + 1)]
     server.stdin.close()
     server.wait(10)
+    goodput = mean(each.goodput for each in over)
+    usual, late = normal.vital_at(0.99), median(each.vital_at(0.99) for each in over)
     return {
         "peak": peak,
-        "goodput": over.goodput,
-        "goodput_share": over.goodput / peak,
-        "vital_success": over.vital_success,
-        "vital_p99_ms": over.vital_at(0.99),
-        "vital_p99_normal_ms": normal.vital_at(0.99),
-        "vital_p99_ratio": over.vital_at(0.99) / normal.vital_at(0.99),
+        "goodput": goodput,
+        "goodput_share": goodput / peak,
+        "vital_success": sum(each.answered["vital"] for each in over)
+        / sum(each.sent["vital"] for each in over),
+        "vital_p99_ms": late,
+        "vital_p99_normal_ms": usual,
+        "vital_p99_ratio": late / usual,
     }
 
 
