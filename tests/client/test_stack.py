@@ -187,7 +187,9 @@ def test_a_connection_takes_its_time_where_the_machine_is_busy() -> None:
         proxy.start()
         proxy.delay(0.2)
         try:
-            with channel(":".join(map(str, proxy.address)), tuning=Tuning(hedge_rivals=0)) as opened:
+            with channel(
+                ":".join(map(str, proxy.address)), tuning=Tuning(hedge_rivals=0)
+            ) as opened:
                 scheduling_of(opened).CancelAppointment(CANCEL)
         finally:
             proxy.close()
