@@ -6,7 +6,8 @@ method, so that a change in the mix is no overload. It is learnt only while hard
 so that a lasting overload does not become the normal; a service that really has become slower falls
 to the smallest limit and learns there. And what is slow alone, while others are not, has a trouble of
 its own, which is no reason to let fewer in. The queue waits less once it has stood for a while, as
-in "Fail at Scale" (Maurer, ACM Queue 13/8, 2015). Times are in seconds.
+in "Fail at Scale" (Maurer, ACM Queue 13/8, 2015): for each class what it is behind, since that others wait
+who come after it is no sign that it will. Times are in seconds.
 
 Nothing here blocks: who is told to wait does that at his `Waiter`.
 """
@@ -201,7 +202,8 @@ class Admission:
         self._most_streams = streams
         self._lock = threading.Lock()
         self._queue: list[deque[Waiter]] = [deque() for _ in range(_CLASSES)]
-        self._stands_since = 0.0
+        # Since when somebody waits who is let in before those of a class, or is one of them.
+        self._stands_since = [0.0] * _CLASSES
         self._left_at = 0.0
         self._pause = 0.0
         self.clock = clock
@@ -295,9 +297,10 @@ class Admission:
         if self.waiting >= self._length and not self._evict(criticality):
             return None
         now = self.clock()
-        if not self.waiting:
-            self._stands_since = now
-        stands = now - self._stands_since > meaning.QUEUE_BURST
+        for rank in range(criticality, _CLASSES):
+            if not any(self._queue[: rank + 1]):
+                self._stands_since[rank] = now
+        stands = now - self._stands_since[criticality] > meaning.QUEUE_BURST
         patience = meaning.QUEUE_PATIENCE if stands else meaning.QUEUE_BURST
         waiter = Waiter(pace, min(left, patience))
         self._queue[criticality].append(waiter)
@@ -329,7 +332,9 @@ class Admission:
         self.over -= pace.lane.stuck or pace.lane.at_work > self._vital_share
         pace.lane.at_work -= 1
         if self.waiting:
-            self._pause += _SMOOTHING * (now - max(self._left_at, self._stands_since) - self._pause)
+            self._pause += _SMOOTHING * (
+                now - max(self._left_at, self._stands_since[-1]) - self._pause
+            )
             self._let_in()
         self._left_at = now
 

@@ -98,6 +98,11 @@ def test_nobody_waits_longer_than_his_deadline_or_than_the_queue_allows() -> Non
     clock.now += meaning.QUEUE_BURST * 1.1
     # A queue that has stood that long is no burst.
     assert waiter(admission, ROUTINE).patience == meaning.QUEUE_PATIENCE
+    assert waiter(admission, SHEDDABLE).patience == meaning.QUEUE_PATIENCE
+    # Nobody waits before a vital call.
+    assert waiter(admission, VITAL).patience == meaning.QUEUE_BURST
+    clock.now += meaning.QUEUE_BURST * 1.1
+    assert waiter(admission, VITAL).patience == meaning.QUEUE_PATIENCE
 
 
 def test_a_call_whose_time_would_pass_in_the_queue_is_refused_at_once() -> None:
