@@ -78,6 +78,7 @@ def book(
     appointment.create_time.FromDatetime(now)
     stamp(appointment, now)
     appointments.add(tx, appointment)
+    appointments.alone_with(tx, appointment.practitioner_id)
     _occupy(tx, appointment)
     appointments.tell(tx, AppointmentChange.APPOINTMENT_CHANGE_BOOKED, [appointment], now)
     return appointment
@@ -90,6 +91,7 @@ def reschedule(tx: Connection, request: RescheduleAppointmentRequest, now: datet
     kind = appointment_type(tx, appointment.appointment_type_id)
     seconds = appointment.end_time.seconds - appointment.start_time.seconds
     check_offer(*member, kind, request.start_time, seconds, whole(now))
+    appointments.alone_with(tx, appointment.practitioner_id, member.practitioner.id)
     appointments.release(tx, appointment)
     appointment.clinic_id = member.practitioner.clinic_id
     appointment.practitioner_id = member.practitioner.id

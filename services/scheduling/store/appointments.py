@@ -40,6 +40,7 @@ _RELEASE = (
     .where(occupied.c.cell >= sa.bindparam("start"), occupied.c.cell < sa.bindparam("stop"))
     .where(occupied.c.appointment_id == sa.bindparam("appointment_id"))
 )
+_ALONE = sa.text("SELECT pg_advisory_xact_lock(hashtext('occupied'), hashtext(:practitioner_id))")
 _TAKEN = (
     sa.select(occupied.c.practitioner_id, occupied.c.cell, occupied.c.length)
     .where(occupied.c.practitioner_id.in_(sa.bindparam("whose", expanding=True)), _IS_FIRST)
@@ -84,6 +85,17 @@ def get(tx: Connection, appointment_id: str) -> Appointment | None:
 def replace(tx: Connection, appointment: Appointment) -> None:
     """Keep what an appointment has become."""
     tx.execute(_REPLACE, {"appointment_id": appointment.id, **_row(appointment)})
+
+
+def alone_with(tx: Connection, *practitioner_ids: str) -> None:
+    """Be the only one, until the end of the transaction, who takes up time of these practitioners.
+
+    Two who each want what the other gives back would wait for each other, and PostgreSQL finds that out
+    after a second (`deadlock_timeout`). In SQLite whoever writes is alone already.
+    """
+    if tx.dialect.name == "postgresql":
+        for practitioner_id in sorted(set(practitioner_ids)):
+            tx.execute(_ALONE, {"practitioner_id": practitioner_id})
 
 
 def occupy(tx: Connection, appointment: Appointment) -> bool:
