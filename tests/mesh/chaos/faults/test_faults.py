@@ -13,34 +13,49 @@ pytestmark = pytest.mark.xdist_group("broken-platform")
 
 Call = tuple[str, dict[str, Any]]
 
+# Where nothing comes through, the call's deadline and the connection's ping run out at about the same
+# time, and a client that has no connection yet finds none.
+SILENCE = ("DEADLINE_EXCEEDED", "UNAVAILABLE")
+
 
 @pytest.mark.parametrize(
-    ("kind", "target", "parameters", "call", "outcome"),
+    ("kind", "target", "parameters", "call", "outcomes"),
     [
-        (Kind.FAIL, "records", {"abort": "INTERNAL"}, READ, "INTERNAL"),
-        (Kind.FAIL, "records.SearchPatients", {}, READ, "STORE_UNAVAILABLE"),
-        (Kind.SLOW, "records.SearchPatients", {"delay_ms": 2500}, READ, "DEADLINE_EXCEEDED"),
-        (Kind.XDS_ABORT, "records", {"status": "INTERNAL"}, READ, "INTERNAL"),
-        (Kind.XDS_DELAY, "records.SearchPatients", {"delay_ms": 2500}, READ, "DEADLINE_EXCEEDED"),
-        (Kind.RESET, "records", {}, READ, "UNAVAILABLE"),
-        (Kind.BLACKHOLE, "records", {}, READ, "DEADLINE_EXCEEDED"),
-        (Kind.BLACKHOLE, "records", {"direction": "to_replica"}, READ, "DEADLINE_EXCEEDED"),
-        (Kind.DELAY, "records", {"delay_ms": 2000}, READ, "DEADLINE_EXCEEDED"),
-        (Kind.DATABASE_LOCKED, "scheduling", {}, WRITE, "STORE_UNAVAILABLE"),
-        (Kind.DATABASE_GONE, "records", {}, READ, "STORE_UNAVAILABLE"),
-        (Kind.DATABASE_GONE, "scheduling", {}, WRITE, "STORE_UNAVAILABLE"),
-        (Kind.DISK_FULL, "scheduling", {}, WRITE, "STORE_UNAVAILABLE"),
-        (Kind.CLOCK_STEP, "records", {"offset_seconds": 7200}, READ, "TOKEN_INVALID"),
+        (Kind.FAIL, "records", {"abort": "INTERNAL"}, READ, ("INTERNAL",)),
+        (Kind.FAIL, "records.SearchPatients", {}, READ, ("STORE_UNAVAILABLE",)),
+        (Kind.SLOW, "records.SearchPatients", {"delay_ms": 2500}, READ, ("DEADLINE_EXCEEDED",)),
+        (Kind.XDS_ABORT, "records", {"status": "INTERNAL"}, READ, ("INTERNAL",)),
+        (
+            Kind.XDS_DELAY,
+            "records.SearchPatients",
+            {"delay_ms": 2500},
+            READ,
+            ("DEADLINE_EXCEEDED",),
+        ),
+        (Kind.RESET, "records", {}, READ, ("UNAVAILABLE",)),
+        (Kind.BLACKHOLE, "records", {}, READ, SILENCE),
+        (Kind.BLACKHOLE, "records", {"direction": "to_replica"}, READ, SILENCE),
+        (Kind.DELAY, "records", {"delay_ms": 2000}, READ, SILENCE),
+        (Kind.DATABASE_LOCKED, "scheduling", {}, WRITE, ("STORE_UNAVAILABLE",)),
+        (Kind.DATABASE_GONE, "records", {}, READ, ("STORE_UNAVAILABLE",)),
+        (Kind.DATABASE_GONE, "scheduling", {}, WRITE, ("STORE_UNAVAILABLE",)),
+        (Kind.DISK_FULL, "scheduling", {}, WRITE, ("STORE_UNAVAILABLE",)),
+        (Kind.CLOCK_STEP, "records", {"offset_seconds": 7200}, READ, ("TOKEN_INVALID",)),
     ],
     ids=str,
 )
 def test_a_fault_shows_and_is_gone_when_it_is_lifted(
-    broken: Broken, kind: Kind, target: str, parameters: dict[str, Any], call: Call, outcome: str
+    broken: Broken,
+    kind: Kind,
+    target: str,
+    parameters: dict[str, Any],
+    call: Call,
+    outcomes: tuple[str, ...],
 ) -> None:
     if kind is Kind.DISK_FULL and not broken.has_small_disk:
         pytest.skip("this process may not mount a small disk")
     with broken.by(kind, target, **parameters):
-        until(lambda: broken.caller.call(*call) == outcome, f"{kind} shows as {outcome}")
+        until(lambda: broken.caller.call(*call) in outcomes, f"{kind} shows as {outcomes}")
     broken.await_healthy()
 
 
