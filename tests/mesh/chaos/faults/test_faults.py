@@ -78,8 +78,9 @@ def test_what_does_not_need_the_broken_part_goes_on(
         caller.load(*READ)
         until(lambda: caller.count().get(ANSWER, 0) > 100, "a hundred calls")
         counts = caller.stop()
-    # One replica that hangs costs the calls that were on their way to it, at most.
-    assert sum(counts.values()) - counts[ANSWER] <= 2
+    # One replica that hangs costs the calls that were on their way to it. Until one that fails is
+    # ejected, two callers who take turns with each other may meet it at every attempt.
+    assert sum(counts.values()) - counts[ANSWER] <= 5
 
 
 @pytest.mark.parametrize("resource", ["cluster", "endpoints", "listener", "routes"])
