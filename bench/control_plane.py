@@ -3,10 +3,11 @@
     python -m bench.control_plane [--changes 8] [--quick]
 
 Simulated clients (`bench.peers.subscribers`, two processes of them) subscribe to a real control plane
-(`bench.peers.plane`) whose replicas are made up. A change is one replica of records that begins to drain
-or takes work again. Measured: seconds from the change to the last client's acceptance, the control
-plane's CPU for each change, its resident memory, and what the clients received: how many bytes, and of
-which types. Clients and control plane share the machine, so most of the time is the clients'.
+(`bench.peers.plane`) whose replicas are made up; one whose stream is lost comes back. A change is one
+replica of records that begins to drain or takes work again. Measured: seconds from the change to the
+last client's acceptance, the control plane's CPU for each change, its resident memory, and what the
+clients received: how many bytes, and of which types. Clients and control plane share the machine, so
+most of the time is the clients'.
 
 Writes build/bench/control_plane.json.
 """
@@ -61,7 +62,7 @@ def _point(
     used = cpu_seconds(plane.pid)
     taken = sorted(plane.ask(changes=changes))
     used = cpu_seconds(plane.pid) - used
-    responses, sent = _received(crowds)
+    responses, sent, lost = _received(crowds)
     return {
         "clients": clients,
         "endpoints": endpoints,
@@ -72,18 +73,21 @@ def _point(
         "megabytes": resident_megabytes(plane.pid),
         "bytes": sum(sent.values()) / changes,
         "bytes_by_type": {kind: count / changes for kind, count in sent.items()},
+        "lost_streams": lost,
         "responses_by_type": {kind: count / changes for kind, count in responses.items()},
     }
 
 
-def _received(crowds: Sequence[Child]) -> tuple[Counter[str], Counter[str]]:
+def _received(crowds: Sequence[Child]) -> tuple[Counter[str], Counter[str], int]:
     responses: Counter[str] = Counter()
     sent: Counter[str] = Counter()
+    lost = 0
     for crowd in crowds:
         told = crowd.ask()
         responses.update(told["responses"])
         sent.update(told["bytes"])
-    return responses, sent
+        lost += told["lost"]
+    return responses, sent, lost
 
 
 def _show(point: dict[str, Any]) -> None:
@@ -91,7 +95,8 @@ def _show(point: dict[str, Any]) -> None:
     print(
         f"{point['clients']:5} clients {point['endpoints']:5} endpoints: to the last ACK"
         f" p50 {point['p50_ms']:7.1f} ms  p99 {point['p99_ms']:7.1f} ms  CPU {point['cpu_ms']:7.1f} ms"
-        f"  {point['bytes'] / 1e6:7.2f} MB of {kinds}  resident {point['megabytes']:.0f} MB",
+        f"  {point['bytes'] / 1e6:7.2f} MB of {kinds}  resident {point['megabytes']:.0f} MB"
+        + (f"  {point['lost_streams']} streams lost" if point["lost_streams"] else ""),
         flush=True,
     )
 

@@ -84,9 +84,10 @@ BREAKER_RESET: Final = 1.0
 # Lease. A replica speaks at least this often; silence is asked about, not punished.
 HEARTBEAT: Final = 0.5
 LEASE_SILENCE: Final = 1.5
-# HTTP/2 pings notice a hung peer only with the ping timeout set beside the interval.
+# HTTP/2 pings notice a hung peer only with the ping timeout set beside the interval. A replica's
+# silence is noticed without them: they end the streams of clients that hang, and nobody waits for that.
 KEEPALIVE_INTERVAL: Final = 0.5
-KEEPALIVE_TIMEOUT: Final = 0.6
+KEEPALIVE_TIMEOUT: Final = LEASE_SILENCE
 # How often a client may ping the control plane before it is told to calm down.
 KEEPALIVE_PERMITTED: Final = 0.2
 # A client pings seldom: what it loses with the control plane is not needed for its calls.
