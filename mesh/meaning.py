@@ -146,6 +146,9 @@ AUDIT_ANCHOR: Final = 0.25
 # milliseconds there.
 AUDIT_TELL: Final = 1.0
 AUDIT_TELL_ENTRIES: Final = 500
+# Records kept in memory until they are told, so that they need not be read again: a few seconds of a
+# busy replica, about 4 MB. Beyond these the journal is read.
+AUDIT_REMEMBERED: Final = 5000
 
 # How many refusals of published resources are kept to be shown.
 NACKS_KEPT: Final = 20

@@ -29,6 +29,7 @@ from mesh.audit.chain import Chain, Head
 from mesh.audit.counts import Counts
 from mesh.audit.entry import stamp
 from mesh.audit.failures import JournalUnavailable
+from mesh.audit.recent import Recent
 from mesh.audit.seal import Signer
 from mesh.audit.segment import Segment, sync_folder
 from mesh.audit.tail import Tail
@@ -89,6 +90,7 @@ class Journal:
         self._withheld: list[bytes] = []
         self._durable: Head | None = None
         self.counts = Counts()
+        self.recent = Recent(meaning.AUDIT_REMEMBERED)
 
     def open(self) -> None:
         """Begin to write; JournalTaken, JournalUnavailable."""
@@ -99,18 +101,20 @@ class Journal:
             self._bring()
             tail.remove(self._folder)
             self._tail = Tail.create(self._folder)
+        self.recent.begin(self._chain.sequence)
         self._thread.start()
 
     def append(self, fields: Mapping[str, Any]) -> int:
         """Write an entry of kind ACCESS, and return its sequence; JournalUnavailable."""
-        own = entry.body({"kind": entry.ACCESS, **fields})
+        stated = {"kind": entry.ACCESS, **fields}
+        own = entry.body(stated)
         try:
             try:
                 with self._lock:
-                    sequence = self._record(own)
+                    sequence = self._record(own, stated)
             except _Full:
                 with self._syncing:
-                    sequence = self._surely(lambda: self._record(own))
+                    sequence = self._surely(lambda: self._record(own, stated))
         except JournalUnavailable:
             self._withhold(own)
             raise
@@ -192,9 +196,10 @@ class Journal:
             if self._chain.unsigned or self._failed:
                 self._wake.set()
 
-    def _record(self, own: bytes) -> int:
+    def _record(self, own: bytes, stated: Mapping[str, Any]) -> int:
         self.ready()
         sequence = self._chain.add(own, self._write)
+        self.recent.add(sequence, stated)
         self.counts.entries += 1
         return sequence
 
@@ -300,6 +305,7 @@ class Journal:
             while self._withheld:
                 self._chain.add(self._withheld[0], self._write)
                 del self._withheld[0]
+            self.recent.begin(self._chain.sequence)
             self._failed = False
 
     @property

@@ -2,7 +2,8 @@
 
 How far a journal is known is that service's to say, so nothing is remembered here; it takes in what goes
 on there, and nothing twice. What cannot be told now is told later, from the journal. When a replica is
-gone for good, another of its service tells what it left.
+gone for good, another of its service tells what it left. Of its own journal a replica remembers the
+newest records, and need not read them again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +22,10 @@ import structlog
 from mesh import meaning
 from mesh.audit import entry as entries
 from mesh.audit import files
-from mesh.audit.entry import Entry
 from mesh.audit.joining import settle
 from mesh.audit.journal import Journal
 from mesh.audit.reading import Reader
+from mesh.audit.recent import Recent, Record
 from mesh.persistence import Periodic
 from plexus.client import inbound, traceparent, working
 from plexus.contract import TELLING
@@ -50,7 +51,7 @@ class Telling:
     def __init__(self, journal: Journal, send: Send) -> None:
         self._journal = journal
         self._send = send
-        self._books: dict[Path, _Book] = {}
+        self._books = {journal.path: _Book(journal.path, journal.recent)}
         self._turns = 0
         self._told_at = time.monotonic()
         self._turn = threading.Lock()
@@ -109,9 +110,10 @@ class Telling:
 class _Book:
     """One journal, and how far it is known to be known."""
 
-    def __init__(self, journal: Path) -> None:
+    def __init__(self, journal: Path, recent: Recent | None = None) -> None:
         self._id = files.id_of(journal.name)
         self._reader = Reader(journal)
+        self._recent = recent
         # Told first: nothing. The answer says how far the journal is known from before.
         self._untold: RecordAccessesRequest | None = RecordAccessesRequest(journal_id=self._id)
         self._known = self._read = 0
@@ -142,26 +144,35 @@ class _Book:
                 return request
         return None
 
-    def _batch(self, until: int | None) -> list[Entry]:
-        batch: list[Entry] = []
+    def _batch(self, until: int | None) -> Sequence[Record]:
+        if self._recent is not None and until is not None:
+            remembered = self._recent.take(
+                self._read, until, meaning.AUDIT_TELL_ENTRIES, _PATIENTS_AT_ONCE
+            )
+            if remembered is not None:
+                return remembered
+        return self._reread(until)
+
+    def _reread(self, until: int | None) -> Sequence[Record]:
+        batch: list[Record] = []
         patients = 0
         for each in self._reader.after(self._read, until):
-            batch.append(each)
+            batch.append(Record(each.sequence, each.fields))
             patients += len(each.fields.get("patients", ()))
             if len(batch) >= meaning.AUDIT_TELL_ENTRIES or patients >= _PATIENTS_AT_ONCE:
                 break
         return batch
 
 
-def _tell(entry: Entry, request: RecordAccessesRequest) -> None:
-    """Add what the entry says of patients to *request*."""
-    fields = entry.fields
+def _tell(record: Record, request: RecordAccessesRequest) -> None:
+    """Add what the record says of patients to *request*."""
+    sequence, fields = record
     if fields["kind"] not in _ACCESSES:
         return
     patients: list[str] = fields["patients"]
     for start in range(0, len(patients), _PATIENTS):
         told = request.accesses.add(
-            sequence=entry.sequence, patient_ids=patients[start : start + _PATIENTS]
+            sequence=sequence, patient_ids=patients[start : start + _PATIENTS]
         )
         access = told.access
         access.time.seconds, access.time.nanos = _moments.of(fields["time"])

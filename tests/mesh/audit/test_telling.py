@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
 from mesh import meaning
+from mesh.audit.failures import JournalUnavailable
 from mesh.audit.journal import Journal
+from mesh.audit.segment import Segment
 from mesh.audit.telling import Telling
 from plexus.records.v1.records_service_pb2 import RecordAccessesRequest, RecordAccessesResponse
 from tests.mesh.audit.books import Books, access
@@ -108,6 +112,57 @@ def test_a_lost_answer_makes_nothing_twice(journal: Journal, log: Log) -> None:
         telling.work()
     telling.work()
     assert log.patients == expected(40)
+
+
+@pytest.mark.parametrize("remembered", [1, 7, 15, 5000])
+def test_what_is_not_remembered_any_more_is_read_from_the_journal(
+    monkeypatch: pytest.MonkeyPatch, books: Books, log: Log, remembered: int
+) -> None:
+    monkeypatch.setattr(meaning, "AUDIT_REMEMBERED", remembered)
+    monkeypatch.setattr(meaning, "AUDIT_TELL_ENTRIES", 4)
+    with books.opened() as journal:
+        telling = Telling(journal, log.send)
+        for start in range(0, 60, 10):
+            log.away = start in (10, 20)
+            write(journal, range(start, start + 10))
+            telling.work()
+        assert log.patients == expected(60)
+        assert [sequence for _, sequence, _ in log.taken] == sorted(
+            sequence for _, sequence, _ in log.taken
+        )
+
+
+def test_what_is_remembered_is_not_read_again(
+    monkeypatch: pytest.MonkeyPatch, journal: Journal, log: Log
+) -> None:
+    telling = Telling(journal, log.send)
+    telling.work()
+    reads: list[bytes] = []
+    monkeypatch.setattr("mesh.audit.reading.read", reads.append)
+    write(journal, range(30))
+    telling.work()
+    assert (log.patients, reads) == (expected(30), [])
+
+
+def test_what_could_not_be_written_is_told_when_it_is(
+    monkeypatch: pytest.MonkeyPatch, journal: Journal, log: Log
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    telling = Telling(journal, log.send)
+    write(journal, range(5))
+    telling.work()
+    with monkeypatch.context() as broken:
+        broken.setattr(Segment, "add", full)
+        journal.append(access(5))
+        with pytest.raises(JournalUnavailable):
+            journal.settle()
+        with pytest.raises(JournalUnavailable):
+            journal.append(access(6))
+    journal.settle()
+    telling.work()
+    assert log.patients == expected(7)
 
 
 def test_another_process_goes_on_where_the_log_is(books: Books, log: Log) -> None:
