@@ -54,10 +54,11 @@ class Pace:
     A method has a lane of its own unless it is given one to share.
     """
 
-    __slots__ = ("criticality", "lane", "tolerated", "usual")
+    __slots__ = ("criticality", "is_vital", "lane", "tolerated", "usual")
 
     def __init__(self, criticality: int, lane: Lane | None = None) -> None:
         self.criticality = criticality
+        self.is_vital = criticality == Criticality.VITAL
         self.lane = lane or Lane()
         self.usual = 0.0
         self.tolerated = inf
@@ -69,9 +70,9 @@ class Pace:
             self.usual += step * (seconds - self.usual)
         else:
             self.usual = seconds
-        self.tolerated = max(
-            self.usual * meaning.LATENCY_TOLERANCE, self.usual + meaning.LATENCY_SLACK
-        )
+        # The larger of the two, without a call for it.
+        times, more = self.usual * meaning.LATENCY_TOLERANCE, self.usual + meaning.LATENCY_SLACK
+        self.tolerated = times if times > more else more
 
 
 class Limit:
@@ -87,9 +88,8 @@ class Limit:
         self._exact = float(first)
         self._least = least
         self._most = most
-        self._slowness: dict[Lane, list[float]] = {}
+        self._slowness: list[tuple[Lane, float]] = []
         self._before: dict[Lane, float] = {}
-        self._ended = 0
         self._peak = 0
         self._changed_at = -inf
         self._crowded_at = -inf
@@ -112,15 +112,18 @@ class Limit:
         if began < self._changed_at or not (answered or own > pace.tolerated):
             return False
         slowness = own / pace.tolerated if pace.usual else _UNKNOWN
-        self._slowness.setdefault(pace.lane, []).append(slowness)
-        self._peak = max(self._peak, at_work)
-        self._ended += 1
-        return self._ended >= meaning.LIMIT_WINDOW and self._conclude(now)
+        self._slowness.append((pace.lane, slowness))
+        if at_work > self._peak:
+            self._peak = at_work
+        return len(self._slowness) >= meaning.LIMIT_WINDOW and self._conclude(now)
 
     def _conclude(self, now: float) -> bool:
         # Medians, of a lane's calls and of the lanes: what hangs must not cost the others their
         # places. A lane of which nothing ended lately is as it was.
-        found = {lane: sorted(each)[len(each) // 2] for lane, each in self._slowness.items()}
+        by_lane: dict[Lane, list[float]] = {}
+        for lane, slowness in self._slowness:
+            by_lane.setdefault(lane, []).append(slowness)
+        found = {lane: sorted(each)[len(each) // 2] for lane, each in by_lane.items()}
         lanes = sorted((self._before | found).values())
         slowness = lanes[(len(lanes) - 1) // 2]
         stuck = [lane for lane, each in found.items() if each > _STUCK * max(1.0, slowness)]
@@ -129,8 +132,8 @@ class Limit:
             lane.stuck = lane in stuck
         peak, before = self._peak, self.value
         self._before = found
-        self._slowness = {}
-        self._peak = self._ended = 0
+        self._slowness = []
+        self._peak = 0
         if slowness > 1 and peak * 2 >= before:
             self._never_slow &= slowness == _UNKNOWN
             self._exact *= max(_STEEPEST, 1 / slowness)
@@ -227,8 +230,7 @@ class Admission:
     def arrive(self, pace: Pace, left: float) -> Waiter | bool:
         """Ask for a place with *left* seconds to the deadline: had, refused, or to be waited for."""
         with self._lock:
-            if self._may_begin(pace):
-                self._begin(pace)
+            if self._begins(pace):
                 return True
             return self._line_up(pace, left) or self._refuse(pace.criticality)
 
@@ -267,24 +269,30 @@ class Admission:
         with self._lock:
             self.streams -= 1
 
-    def _has_room(self, criticality: int) -> bool:
-        at_work = self.at_work - self.over
-        if criticality == Criticality.VITAL:
-            return at_work < self._all
-        # Vital calls fill the places kept for them first: those that hang keep nobody else out.
-        return at_work < self._all - max(0, self._kept - self._vital)
+    def _room(self, *, vital: bool) -> int:
+        """How many more may be at work."""
+        room: int = self._all + self.over - self.at_work
+        if not vital and self._kept > self._vital:
+            # Vital calls fill the places kept for them first: those that hang keep nobody else out.
+            room -= self._kept - self._vital
+        return room
 
-    def _may_begin(self, pace: Pace) -> bool:
-        share = self._vital_share if pace.criticality == Criticality.VITAL else self._share
-        return pace.lane.at_work < share and self._has_room(pace.criticality)
-
-    def _begin(self, pace: Pace) -> None:
+    def _begins(self, pace: Pace) -> bool:
+        """Whether the call may be at work; then it is."""
+        lane, vital = pace.lane, pace.is_vital
+        if lane.at_work >= (self._vital_share if vital else self._share):
+            return False
+        if self._room(vital=vital) <= 0:
+            return False
         self.at_work += 1
-        self._vital += pace.criticality == Criticality.VITAL
-        pace.lane.at_work += 1
-        self.over += pace.lane.stuck
-        self._lanes.add(pace.lane)
+        lane.at_work += 1
+        if vital:
+            self._vital += 1
+        if lane.stuck:
+            self.over += 1
+        self._lanes.add(lane)
         self.admitted[pace.criticality] += 1
+        return True
 
     def _line_up(self, pace: Pace, left: float) -> Waiter | None:
         criticality = pace.criticality
@@ -327,10 +335,13 @@ class Admission:
         return False
 
     def _vacate(self, pace: Pace, now: float) -> None:
+        lane = pace.lane
         self.at_work -= 1
-        self._vital -= pace.criticality == Criticality.VITAL
-        self.over -= pace.lane.stuck or pace.lane.at_work > self._vital_share
-        pace.lane.at_work -= 1
+        if pace.is_vital:
+            self._vital -= 1
+        if lane.stuck or lane.at_work > self._vital_share:
+            self.over -= 1
+        lane.at_work -= 1
         if self.waiting:
             self._pause += _SMOOTHING * (
                 now - max(self._left_at, self._stands_since[-1]) - self._pause
@@ -341,17 +352,13 @@ class Admission:
     def _let_in(self) -> None:
         for rank, queue in enumerate(self._queue):
             for waiter in tuple(queue):
-                if not self._has_room(rank):
+                if self._room(vital=rank == Criticality.VITAL) <= 0:
                     break
-                if self._may_begin(waiter.pace):
+                if self._begins(waiter.pace):
                     queue.remove(waiter)
-                    self._let_one_in(waiter)
-
-    def _let_one_in(self, waiter: Waiter) -> None:
-        self._begin(waiter.pace)
-        self.waiting -= 1
-        waiter.pace.lane.waiting -= 1
-        waiter.settle(True)
+                    self.waiting -= 1
+                    waiter.pace.lane.waiting -= 1
+                    waiter.settle(True)
 
     def _make_room(self) -> None:
         self._all = self._limit.value

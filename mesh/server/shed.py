@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from random import uniform
+from time import monotonic
 from typing import Any
 
 from mesh import meaning
@@ -29,10 +30,12 @@ def shed(method: Method, parts: Parts, proceed: Handle) -> Handle:
     pace = Pace(criticality, None if method.read_only else admission.writing)
 
     def enter(incoming: Incoming) -> None:
-        place = arrive(pace, incoming.work.remaining())
-        if place is True:
-            return
-        if place is False or not wait(incoming, place):
+        place = arrive(pace, incoming.work.deadline - monotonic())
+        if place is not True:
+            queue(incoming, place)
+
+    def queue(incoming: Incoming, place: Waiter | bool) -> None:
+        if isinstance(place, bool) or not wait(incoming, place):
             note("plexus.admission.shed")
             raise _overload()
         if not incoming.context.is_active():
@@ -46,7 +49,10 @@ def shed(method: Method, parts: Parts, proceed: Handle) -> Handle:
         return bool(admitted)
 
     def handle(incoming: Incoming) -> Any:
-        enter(incoming)
+        # As `enter`, which would be one step more for every call.
+        place = arrive(pace, incoming.work.deadline - monotonic())
+        if place is not True:
+            queue(incoming, place)
         began = clock()
         answered = False
         try:
