@@ -10,7 +10,7 @@ from typing import Final
 
 # Who has just come may overtake for so long: handing every turn over would make each wait for the
 # interpreter to change threads, which is longer than most turns take.
-_GENEROSITY: Final = 0.02
+_GENEROSITY: Final = 0.01
 
 
 class Turns:
