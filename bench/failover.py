@@ -33,9 +33,9 @@ from bench.side_by_side import Child, write
 
 RATE: Final = 100
 SLOW: Final = 0.1
-WARM: Final = 2.0
+WARM: Final = 1.5
 BEFORE: Final = 1.0
-AFTER: Final = 4.0
+AFTER: Final = 3.0
 SIGNALS: Final = (signal.SIGKILL, signal.SIGSTOP)
 # The end of the load, in seconds: who has a tenth of it affected has not got over it.
 _END: Final = 0.5

@@ -1,6 +1,6 @@
 """What a call costs: Plexus with everything on, beside what people would use in its place.
 
-    python -m bench.tax [--rounds 7] [--seconds 0.5] [--quick]
+    python -m bench.tax [--rounds 11] [--seconds 0.3] [--quick]
 
 Unary calls of records.GetChart with answers of 200 B and 10 kB, from 1 and from 16 callers, closed loop.
 The contenders take turns in every round (`side_by_side`); CPU is that of every process a call passes
@@ -202,8 +202,8 @@ def _show(shape: Shape, told: Mapping[str, Mapping[str, float]]) -> None:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of each turn")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--seconds", type=float, default=0.3, help="of each turn")
     parser.add_argument("--quick", action="store_true", help="two shapes, two short rounds")
     told = parser.parse_args()
     if told.quick:

@@ -1,6 +1,6 @@
 """What traces cost, beside what OpenTelemetry's instrumentation alone costs, in one run.
 
-    python -m bench.tracing [--rounds 31] [--seconds 0.2] [--quick]
+    python -m bench.tracing [--rounds 26] [--seconds 0.2] [--quick]
 
 Unary calls of records.GetChart with an answer of 200 B, from one caller, closed loop, over plaintext and
 without a mesh, so that nothing else is in the figures. The contenders take turns in every round
@@ -132,7 +132,7 @@ def _show(result: dict[str, Any]) -> None:
 def main() -> None:
     """Measure, show, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("--rounds", type=int, default=26)
     parser.add_argument("--seconds", type=float, default=0.2)
     parser.add_argument("--quick", action="store_true", help="few rounds, for a look")
     told = parser.parse_args()

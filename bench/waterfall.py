@@ -1,6 +1,6 @@
 """Where each microsecond of a call goes: every layer switched off in turn.
 
-    python -m bench.waterfall [--rounds 40] [--seconds 0.06] [--callers 1] [--quick]
+    python -m bench.waterfall [--rounds 32] [--seconds 0.06] [--callers 1] [--quick]
 
 One replica and one caller hold every variant of their stacks (`bench.peers.layers`), so nothing differs
 but the layer. What a layer costs is CPU per call with everything on, less CPU without it, the two
@@ -160,7 +160,7 @@ def show(result: Mapping[str, Any]) -> None:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=0.06, help="of each turn")
     parser.add_argument("--callers", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="one short round")
