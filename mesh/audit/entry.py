@@ -37,7 +37,6 @@ CLOSED: Final = "closed"
 SIGNED: Final = frozenset({OPENED, RESUMED, CHECKPOINT, CLOSED})
 
 CALL: Final = (
-    "kind",
     "time",
     "caller",
     "subject",
@@ -47,7 +46,8 @@ CALL: Final = (
     "reason",
     "trace",
 )
-"""The fields of the record of a call, in their order. What follows them in a stream's is more."""
+"""The fields of the record of a call, after its kind, in their order. What follows them in a stream's is
+more."""
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 _decode = json.JSONDecoder().raw_decode
@@ -83,9 +83,14 @@ class Entry(NamedTuple):
 
 def body(fields: Mapping[str, Any]) -> bytes:
     """The entry's own fields, ready to be given a place in a journal."""
-    if tuple(fields) == CALL:
-        return _call(*fields.values())
     return _encode(fields).encode()
+
+
+def call(kind: str, fields: Mapping[str, Any]) -> bytes:
+    """The same of the record of a call, of which there are many. *kind* is not among the fields."""
+    if tuple(fields) == CALL:
+        return _call(kind, *fields.values())
+    return body({"kind": kind, **fields})
 
 
 def _call(
@@ -99,7 +104,7 @@ def _call(
     reason: str,
     trace: str,
 ) -> bytes:
-    """What `_encode` would make of the record of a call, of which there are many."""
+    """What `_encode` would make of it."""
     named = ",".join(map(_quoted, patients))
     return (
         f'{{"kind":{_quoted(kind)},"time":{_quoted(time)},"caller":{_quoted(caller)}'

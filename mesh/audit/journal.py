@@ -106,15 +106,14 @@ class Journal:
 
     def append(self, fields: Mapping[str, Any]) -> int:
         """Write an entry of kind ACCESS, and return its sequence; JournalUnavailable."""
-        stated = {"kind": entry.ACCESS, **fields}
-        own = entry.body(stated)
+        own = entry.call(entry.ACCESS, fields)
         try:
             try:
                 with self._lock:
-                    sequence = self._record(own, stated)
+                    sequence = self._record(own, fields)
             except _Full:
                 with self._syncing:
-                    sequence = self._surely(lambda: self._record(own, stated))
+                    sequence = self._surely(lambda: self._record(own, fields))
         except JournalUnavailable:
             self._withhold(own)
             raise
@@ -196,10 +195,10 @@ class Journal:
             if self._chain.unsigned or self._failed:
                 self._wake.set()
 
-    def _record(self, own: bytes, stated: Mapping[str, Any]) -> int:
+    def _record(self, own: bytes, fields: Mapping[str, Any]) -> int:
         self.ready()
         sequence = self._chain.add(own, self._write)
-        self.recent.add(sequence, stated)
+        self.recent.add(sequence, fields)
         self.counts.entries += 1
         return sequence
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 
 class Record(NamedTuple):
-    """What is told of: an entry's place and its own fields."""
+    """What is told of: an entry's place and its own fields, of a remembered one without its kind."""
 
     sequence: int
     fields: Mapping[str, Any]

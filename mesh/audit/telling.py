@@ -167,7 +167,8 @@ class _Book:
 def _tell(record: Record, request: RecordAccessesRequest) -> None:
     """Add what the record says of patients to *request*."""
     sequence, fields = record
-    if fields["kind"] not in _ACCESSES:
+    # One that is remembered is a call's, and does not say so.
+    if fields.get("kind", entries.ACCESS) not in _ACCESSES:
         return
     patients: list[str] = fields["patients"]
     for start in range(0, len(patients), _PATIENTS):

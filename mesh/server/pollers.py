@@ -18,7 +18,7 @@ import inspect
 import threading
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import Any, Final
 
@@ -42,6 +42,9 @@ _EXPECTED: Final = {
         "request_deserializer",
         "response_serializer",
     ],
+    "_Context": ["rpc_event", "state", "request_deserializer"],
+    "_serialize_response": ["rpc_event", "state", "response", "response_serializer"],
+    "_status": ["rpc_event", "state", "serialized_response"],
     "_possibly_finish_call": ["state", "token"],
     "_process_event_and_continue": ["state", "event"],
 }
@@ -172,9 +175,23 @@ class _Call(Job):
 
     def _do(self) -> None:
         unary, event, state, behaviour, ask, deserialize, serialize = self._arguments
-        # grpcio asks once more where there was none, and says itself what is wrong.
-        request = ask if self._request is None else self._taken
-        self._work(unary, event, state, behaviour, request, deserialize, serialize)
+        request = self._request
+        if request is None:
+            # grpcio asks once more where there was none, and says itself what is wrong.
+            self._work(unary, event, state, behaviour, ask, deserialize, serialize)
+            return
+        # What grpcio does with a request in a dozen steps, most of them for what is not here: hooks, and
+        # contexts of libraries.
+        try:
+            response = behaviour(request, _server._Context(event, state, deserialize))
+        except Exception as error:  # noqa: BLE001 - grpcio says itself what it comes to
+            failed = partial(_raise, error)
+            self._work(unary, event, state, failed, lambda: request, deserialize, serialize)
+            return
+        serialized = _server._serialize_response(event, state, response, serialize)
+        if serialized is not None:
+            _server._status(event, state, serialized)
 
-    def _taken(self) -> bytes | None:
-        return self._request
+
+def _raise(error: Exception, *_: object) -> None:
+    raise error
