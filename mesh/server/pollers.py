@@ -18,7 +18,7 @@ import inspect
 import threading
 import time
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
@@ -41,6 +41,14 @@ _EXPECTED: Final = {
         "argument_thunk",
         "request_deserializer",
         "response_serializer",
+    ],
+    "_call_behavior": [
+        "rpc_event",
+        "state",
+        "behavior",
+        "argument",
+        "request_deserializer",
+        "send_response_callback",
     ],
     "_Context": ["rpc_event", "state", "request_deserializer"],
     "_serialize_response": ["rpc_event", "state", "response", "response_serializer"],
@@ -184,14 +192,14 @@ class _Call(Job):
         # contexts of libraries.
         try:
             response = behaviour(request, _server._Context(event, state, deserialize))
-        except Exception as error:  # noqa: BLE001 - grpcio says itself what it comes to
-            failed = partial(_raise, error)
-            self._work(unary, event, state, failed, lambda: request, deserialize, serialize)
+        except Exception:  # noqa: BLE001 - grpcio says itself what it comes to
+            _server._call_behavior(event, state, _again, request, deserialize)
             return
         serialized = _server._serialize_response(event, state, response, serialize)
         if serialized is not None:
             _server._status(event, state, serialized)
 
 
-def _raise(error: Exception, *_: object) -> None:
-    raise error
+def _again(*_: object) -> None:
+    """Raise what is being handled. Who kept it would keep the call, too: it knows the frames it passed."""
+    raise

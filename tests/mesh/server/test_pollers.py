@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 import grpc
@@ -134,6 +136,36 @@ def test_what_goes_wrong_is_told_as_grpcio_tells_it(hands: str) -> None:
         # Nobody was lost by all that.
         for _ in range(pollers.POLLERS * 2):
             assert told(lambda: call(channel)(b"1", timeout=PATIENCE))[1] == "nothing"
+
+
+@pytest.mark.parametrize("hands", HANDS)
+def test_a_call_is_let_go_of_when_it_has_ended_however_that_was(hands: str) -> None:
+    known: list[weakref.ref[grpc.ServicerContext]] = []
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        known.append(weakref.ref(context))
+        if request == b"abort":
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "later")
+        return request
+
+    with serving(HANDS[hands](8), Call=unary(answer)) as channel, no_collection():
+        for request in (b"abort", b"answer"):
+            with suppress(grpc.RpcError):
+                call(channel)(request, timeout=PATIENCE)
+        end = time.monotonic() + PATIENCE
+        while any(each() for each in known) and time.monotonic() < end:
+            time.sleep(0.005)
+        assert [each() for each in known] == [None] * 2
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """While nobody looks for cycles: under load that costs more than the calls."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def told(attempt: Callable[[], Any]) -> tuple[grpc.StatusCode, str]:
