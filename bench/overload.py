@@ -1,13 +1,14 @@
 """Open-loop overload of one server process: `python -m bench.overload`.
 
 The server runs the whole stack with its admission, over TCP; its handlers share four hands of 20 ms,
-which is what bounds it: three times as much is then 600 calls a second, which two cores can still refuse
-and send when they are slow. (At 10 ms and with a third of both cores taken away it was they that gave
-way, and nothing was learnt about the door.) The callers do not wait for answers: calls are sent by a Poisson clock, half
-of them sheddable, two fifths routine, a tenth vital. First what is normal (half of the capacity), then
-the peak (the best of a climb around capacity), then three times the capacity, three times over: of the
-three p99 the middle one counts, since a seventh of a second in which the machine did something else
-decides one. With `--sqlite` the bound is a SQLite file instead: each call commits a row, durably.
+which is what bounds it: three times as much is then 600 calls a second, which two cores can still send
+and refuse when they are slow. (At 10 ms and with a third of both cores taken away it was they that gave
+way, and nothing was learnt about the door.) The callers do not wait for answers: calls are sent by a
+Poisson clock, half of them sheddable, two fifths routine, a tenth vital. First what is normal (half of
+the capacity), then the peak (the best of a climb around capacity), then three times the capacity, three
+times over: of the three p99 the middle one counts, since a seventh of a second in which the machine did
+something else decides one. With `--sqlite` the bound is a SQLite file instead: each call commits a row,
+durably.
 
 Goodput counts answers with OK within the call's deadline. The figures of a run leave its first second
 out (told apart as *onset*), in which the limit is found.
