@@ -14,7 +14,7 @@ from plexus.errors import DeadlineExceeded
 from plexus.records.v1.records_service_pb2_grpc import RecordsServiceStub
 from plexus.scheduling.v1 import scheduling_service_pb2 as scheduling
 from plexus.scheduling.v1.scheduling_service_pb2_grpc import SchedulingServiceStub
-from tests.mesh.server.test_stack import (
+from tests.mesh.server.serving import (
     PATIENT,
     RECORDS,
     SCHEDULING,

@@ -5,20 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.descriptor import ServiceDescriptor
 from prometheus_client import CollectorRegistry
 
-from mesh.identity.tokens import Token
-from mesh.server import Parts, Refusal, current, handlers, wrap
+from mesh.server import wrap
 from observability.metrics import CallMetrics
-from plexus.client import Channel, channel, optional
-from plexus.contract import Audience, load
+from plexus.contract import Audience
 from plexus.errors import (
     DependencyUnavailable,
     Fault,
@@ -30,87 +25,23 @@ from plexus.errors import (
 from plexus.records.v1 import records_service_pb2 as records
 from plexus.records.v1.errors_pb2 import RecordsError
 from plexus.records.v1.records_service_pb2_grpc import RecordsServiceStub
-from plexus.scheduling.v1 import scheduling_service_pb2 as scheduling
 from plexus.scheduling.v1.scheduling_service_pb2_grpc import SchedulingServiceStub
-from plexus.type.v1.errors_pb2 import PlatformError
-
-CONTRACT = load()
-RECORDS: ServiceDescriptor = records.DESCRIPTOR.services_by_name["RecordsService"]
-SCHEDULING: ServiceDescriptor = scheduling.DESCRIPTOR.services_by_name["SchedulingService"]
-PATIENT = records.GetPatientRequest(patient_id="pat_00000000")
-SECRET = "Zebulon"
-
-
-class Unforeseen:
-    """Methods that no test here calls for their answer."""
-
-    def __getattr__(self, name: str) -> Any:
-        return crash
-
-
-class Answering(Unforeseen):
-    """Answers GetPatient by a function."""
-
-    def __init__(self, answer: Callable[[Any, Any], Any]) -> None:
-        self.answer = answer
-        self.seen: list[Any] = []
-
-    def GetPatient(self, request: Any, context: Any) -> Any:
-        self.seen.append(request)
-        return self.answer(request, context)
-
-    def ImportBundle(self, request_iterator: Any, context: Any) -> Any:
-        self.seen.extend(request_iterator)
-        return records.ImportBundleResponse(created=len(self.seen))
-
-    def StreamRecordEvents(self, request: Any, context: Any) -> Iterator[Any]:
-        for sequence in (1, 2):
-            response = records.StreamRecordEventsResponse()
-            response.event.sequence = sequence
-            yield response
-
-
-def found(_: Any, __: Any) -> Any:
-    return records.GetPatientResponse()
-
-
-@contextmanager
-def serving(
-    descriptor: ServiceDescriptor,
-    servicer: object,
-    caller: str = "scheduling",
-    metrics: CallMetrics | None = None,
-) -> Iterator[Channel]:
-    def verify(bearer: str) -> Token:
-        if bearer == "bad":
-            raise Fault(PlatformError, PlatformError.PLATFORM_ERROR_TOKEN_INVALID)
-        return Token(subject="app", scopes=frozenset(bearer.split(",")), expires=0)
-
-    parts = Parts(
-        contract=CONTRACT,
-        metrics=metrics or CallMetrics(CollectorRegistry()),
-        identify=lambda _: caller,
-        verify=verify,
-    )
-    server = grpc.server(ThreadPoolExecutor(8))
-    made = handlers(descriptor, servicer, parts)
-    generic = grpc.method_handlers_generic_handler(descriptor.full_name, made)
-    server.add_generic_rpc_handlers((generic, Refusal()))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        with channel(f"127.0.0.1:{port}") as opened:
-            yield opened
-    finally:
-        server.stop(0).wait()
-
-
-def reason(call: Callable[[], object]) -> str:
-    try:
-        call()
-    except PlexusError as error:
-        return error.reason
-    return "OK"
+from tests.mesh.server.serving import (
+    BOOKING,
+    CONTRACT,
+    PATIENT,
+    RECORDS,
+    SCHEDULING,
+    SECRET,
+    WRITE,
+    Answering,
+    Booking,
+    Unforeseen,
+    crash,
+    found,
+    reason,
+    serving,
+)
 
 
 @pytest.mark.parametrize(
@@ -213,10 +144,6 @@ def not_found(_: Any, __: Any) -> Any:
     raise Fault(RecordsError, RecordsError.RECORDS_ERROR_PATIENT_NOT_FOUND, patient_id="pat_x")
 
 
-def crash(_: Any, __: Any) -> Any:
-    raise ValueError(SECRET)
-
-
 @pytest.mark.parametrize(
     ("answer", "kind", "named"),
     [(not_found, NotFound, "PATIENT_NOT_FOUND"), (crash, Internal, "INTERNAL")],
@@ -275,30 +202,6 @@ def test_a_stream_ends_with_all_of_its_events() -> None:
             metadata=(("authorization", "Bearer records.events"),),
         )
         assert [response.event.sequence for response in events] == [1, 2]
-
-
-class Booking(Unforeseen):
-    """Books, asking records by the call its contract declares optional, or as if it were required."""
-
-    def __init__(self, stub: RecordsServiceStub, required: bool = False) -> None:
-        self._stub = stub
-        self._required = required
-
-    def BookAppointment(self, request: Any, context: Any) -> Any:
-        if self._required:
-            self._stub.GetPatient(PATIENT)
-        optional(self._stub.GetPatient, PATIENT)
-        work = current()
-        assert work is not None
-        assert (work.caller, work.request_id) == ("edge/app", request.request_id)
-        return scheduling.BookAppointmentResponse()
-
-
-BOOKING = scheduling.BookAppointmentRequest(
-    patient_id="pat_00000000", practitioner_id="pra_00000000", appointment_type_id="apt_00000000"
-)
-BOOKING.start_time.seconds = 1
-WRITE = (("authorization", "Bearer scheduling.write"),)
 
 
 def test_a_failed_optional_call_shows_in_the_answer_as_declared() -> None:

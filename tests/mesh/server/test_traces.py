@@ -26,7 +26,7 @@ from plexus.records.v1 import records_service_pb2 as records
 from plexus.records.v1.errors_pb2 import RecordsError
 from plexus.records.v1.records_service_pb2_grpc import RecordsServiceStub
 from plexus.scheduling.v1.scheduling_service_pb2_grpc import SchedulingServiceStub
-from tests.mesh.server.test_stack import (
+from tests.mesh.server.serving import (
     BOOKING,
     PATIENT,
     RECORDS,
