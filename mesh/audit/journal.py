@@ -222,10 +222,7 @@ class Journal:
             self._fail(error)
 
     def _surely(self, write: Callable[[], _T]) -> _T:
-        """Do *write*; when the tail has no room for it, once that is empty, and on the disk itself.
-
-        `_syncing` is held.
-        """
+        """Do *write*, at last on the disk itself, when the tail has no room for it. `_syncing` is held."""
         with self._lock:
             try:
                 return write()
