@@ -206,8 +206,8 @@ def _failover(told: Result) -> str:
                 (
                     of["title"],
                     number,
-                    f"{seen['affected']:.0f}",
-                    f"{seen['failed']:.0f}",
+                    f"{seen['affected']:g}",
+                    f"{seen['failed']:g}",
                     "the end of the run" if seen["lasting"] else last,
                     f"{seen['worst_ms']:.0f} ms",
                 )
