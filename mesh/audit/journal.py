@@ -365,9 +365,10 @@ class Journal:
         with self._lock:
             self._drain()
             try:
-                self._used.sync()
-                self._used.close()
+                full = self._used
+                full.sync()
                 self._create()
+                full.close()
             except OSError as error:
                 self._fail(error)
             # Every file can be checked by itself: it begins with a signature and its certificate.

@@ -28,8 +28,13 @@ class Segment:
     def create(cls, path: Path) -> Segment:
         """A new file, which the folder knows of when this returns; OSError."""
         descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, _MODE)
-        sync_folder(path.parent)
-        return cls(path, descriptor)
+        try:
+            sync_folder(path.parent)
+            return cls(path, descriptor)
+        except OSError:
+            os.close(descriptor)
+            path.unlink()
+            raise
 
     @classmethod
     def open(cls, path: Path) -> Segment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -18,10 +19,11 @@ from pathlib import Path
 import pytest
 
 from mesh import meaning
-from mesh.audit import entry, files, tail
+from mesh.audit import entry, files, segment, tail
 from mesh.audit.failures import JournalTaken, JournalUnavailable
 from mesh.audit.journal import Journal
 from mesh.audit.seal import Signer
+from mesh.audit.segment import Segment
 from mesh.audit.verdict import Kind
 from mesh.identity.serving import Certified
 from tests.mesh.audit.books import Books, access
@@ -93,6 +95,34 @@ def test_a_journal_goes_on_in_the_next_file_and_over_restarts(
     (verdict,) = books.verify().verdicts
     assert (verdict.finding, verdict.accesses, verdict.notes) == (None, 30, [])
     assert verdict.files > 10
+
+
+@pytest.mark.parametrize("at", ["open", "sync"])
+def test_a_file_that_cannot_be_begun_costs_neither_a_record_nor_a_descriptor_of_others(
+    books: Books, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    strangers = []
+
+    def fail(*_: object) -> None:
+        # Whoever opens something now is given the lowest number that nobody has.
+        strangers.append(os.open(os.devnull, os.O_RDONLY))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with books.opened() as journal:
+        journal.append(access(1))
+        journal.settle()
+        with monkeypatch.context() as full:
+            full.setattr(meaning, "AUDIT_FILE_BYTES", 1)
+            full.setattr(*((Segment, "create") if at == "open" else (segment, "sync_folder")), fail)
+            with pytest.raises(JournalUnavailable):
+                journal.settle()
+        journal.settle()
+        journal.append(access(2))
+        assert len(files.segments(journal.path)) == 1
+    for each in strangers:
+        os.close(each)
+    (verdict,) = books.verify().verdicts
+    assert (verdict.finding, verdict.accesses) == (None, 2)
 
 
 def test_a_day_ends_a_file(books: Books) -> None:
