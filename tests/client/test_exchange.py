@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from weakref import WeakSet
 
 import grpc
 import pytest
@@ -17,15 +18,25 @@ from tests.client.remote import Answer, Remote, failing, remote
 
 PATH = "/plexus.records.v1.RecordsService/GetPatient"
 WAYS = [exchange._direct, exchange._streamed]
+OPENED: WeakSet[grpc.Channel] = WeakSet()
 
 alike = pytest.mark.parametrize("way", WAYS, ids=["one batch", "a stream"])
 
 Way = Callable[..., Begin]
 
 
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Closes what a test opened and nobody holds but its calls."""
+    yield
+    for each in OPENED:
+        each.close()
+
+
 def begins(server: Remote, way: Way, serialize: Any = bytes, deserialize: Any = bytes) -> Begin:
     options = [(grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1)]
     opened = grpc.insecure_channel(server.address, options=options)
+    OPENED.add(opened)
     return way(opened, PATH, serialize, deserialize)
 
 

@@ -42,6 +42,7 @@ from tests.client.remote import (
     remote,
     scheduling_of,
 )
+from tests.listening import listening
 
 BOOK = "plexus.scheduling.v1.SchedulingService/BookAppointment"
 
@@ -245,14 +246,15 @@ def test_a_stream_is_cancelled_from_another_thread_while_it_is_read(sampled: boo
     name = "plexus.records.v1.RecordsService"
     generic = grpc.method_handlers_generic_handler(name, {"StreamRecordEvents": handler})
     server.add_generic_rpc_handlers((generic,))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
     tuning = Tuning(sampling=float(sampled))
-    with channel(f"127.0.0.1:{port}", tuning=tuning) as opened, ThreadPoolExecutor(1) as reader:
+    with (
+        listening(server) as target,
+        channel(target, tuning=tuning) as opened,
+        ThreadPoolExecutor(1) as reader,
+    ):
         stream: Any = records_of(opened).StreamRecordEvents(records.StreamRecordEventsRequest())
         outcome = reader.submit(next, stream)
         assert reading.wait(5)
         stream.cancel()
         with pytest.raises(Cancelled):
             outcome.result(5)
-    server.stop(0).wait()

@@ -33,6 +33,7 @@ from tests.client.remote import (
 )
 from tests.client.test_hedge import Hanging
 from tests.client.test_stack import work
+from tests.listening import listening
 from tests.spans import happened, id_of, parent_of, recorded, told, trace_of
 
 
@@ -157,11 +158,8 @@ def feed(answers: Callable[[], Iterator[bytes]], **tuning: Any) -> Iterator[Chan
     name = "plexus.records.v1.RecordsService"
     generic = grpc.method_handlers_generic_handler(name, {"StreamRecordEvents": handler})
     server.add_generic_rpc_handlers((generic,))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    with channel(f"127.0.0.1:{port}", tuning=Tuning(**tuning)) as opened:
+    with listening(server) as target, channel(target, tuning=Tuning(**tuning)) as opened:
         yield opened
-    server.stop(0).wait()
 
 
 def three() -> Iterator[bytes]:

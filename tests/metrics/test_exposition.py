@@ -25,6 +25,7 @@ from observability.metrics.otlp import Sender, request
 from observability.objectives import AVAILABILITY, WITHIN_DEADLINE, objectives
 from plexus.contract import load
 from tests.client.remote import GET_PATIENT
+from tests.listening import listening
 
 
 @pytest.mark.parametrize(
@@ -141,16 +142,14 @@ def test_reports_are_sent_again_and_again_and_at_the_end() -> None:
     collector = Collector()
     server = grpc.server(ThreadPoolExecutor(1))
     add_MetricsServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
     registry = CollectorRegistry()
     CallMetrics(registry).recorder(GET_PATIENT)("edge", "OK", 0.003)
-    sender = Sender(f"127.0.0.1:{port}", RESOURCE, registry, every=0.02)
-    assert collector.came.wait(10)
-    before = len(collector.reports)
-    sender.close()
-    assert len(collector.reports) > before
-    server.stop(0).wait()
+    with listening(server) as target:
+        sender = Sender(target, RESOURCE, registry, every=0.02)
+        assert collector.came.wait(10)
+        before = len(collector.reports)
+        sender.close()
+        assert len(collector.reports) > before
 
 
 def test_nobody_waits_for_a_receiver_that_is_not_there() -> None:

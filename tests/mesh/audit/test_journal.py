@@ -97,9 +97,9 @@ def test_a_journal_goes_on_in_the_next_file_and_over_restarts(
     assert verdict.files > 10
 
 
-@pytest.mark.parametrize("at", ["open", "sync"])
+@pytest.mark.parametrize(("holder", "step"), [(Segment, "create"), (segment, "sync_folder")])
 def test_a_file_that_cannot_be_begun_costs_neither_a_record_nor_a_descriptor_of_others(
-    books: Books, monkeypatch: pytest.MonkeyPatch, at: str
+    books: Books, monkeypatch: pytest.MonkeyPatch, holder: object, step: str
 ) -> None:
     strangers = []
 
@@ -113,7 +113,7 @@ def test_a_file_that_cannot_be_begun_costs_neither_a_record_nor_a_descriptor_of_
         journal.settle()
         with monkeypatch.context() as full:
             full.setattr(meaning, "AUDIT_FILE_BYTES", 1)
-            full.setattr(*((Segment, "create") if at == "open" else (segment, "sync_folder")), fail)
+            full.setattr(holder, step, fail)
             with pytest.raises(JournalUnavailable):
                 journal.settle()
         journal.settle()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 import grpc
@@ -20,6 +21,7 @@ from plexus.records.v1 import records_service_pb2 as records
 from plexus.records.v1.records_service_pb2_grpc import RecordsServiceStub
 from plexus.scheduling.v1 import scheduling_service_pb2 as scheduling
 from plexus.type.v1.errors_pb2 import PlatformError
+from tests.listening import listening
 
 CONTRACT = load()
 RECORDS: ServiceDescriptor = records.DESCRIPTOR.services_by_name["RecordsService"]
@@ -102,17 +104,13 @@ def serving(
         verify=verify,
     )
     hands = pollers.crew(8)
+    started = partial(pollers.start, hands=hands)
     server = grpc.server(cast("Any", hands))
     made = handlers(descriptor, servicer, parts)
     generic = grpc.method_handlers_generic_handler(descriptor.full_name, made)
     server.add_generic_rpc_handlers((generic, Refusal()))
-    port = server.add_insecure_port("127.0.0.1:0")
-    pollers.start(server, hands)
-    try:
-        with channel(f"127.0.0.1:{port}") as opened:
-            yield opened
-    finally:
-        server.stop(0).wait()
+    with listening(server, started) as target, channel(target) as opened:
+        yield opened
 
 
 def reason(call: Callable[[], object]) -> str:

@@ -25,6 +25,7 @@ from plexus.records.v1.records_service_pb2_grpc import RecordsServiceStub
 from plexus.scheduling.v1 import scheduling_service_pb2 as scheduling
 from plexus.scheduling.v1.scheduling_service_pb2_grpc import SchedulingServiceStub
 from plexus.type.v1.errors_pb2 import PlatformError
+from tests.listening import listening
 
 CONTRACT = load()
 RECORDS: ServiceDescriptor = records.DESCRIPTOR.services_by_name["RecordsService"]
@@ -119,13 +120,8 @@ def serving(
     made = handlers(descriptor, servicer, parts)
     generic = grpc.method_handlers_generic_handler(descriptor.full_name, made)
     server.add_generic_rpc_handlers((generic,))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        with channel(f"127.0.0.1:{port}") as opened:
-            yield opened, servicer
-    finally:
-        server.stop(0).wait()
+    with listening(server) as target, channel(target) as opened:
+        yield opened, servicer
 
 
 @pytest.fixture

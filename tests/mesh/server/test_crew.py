@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from mesh.server.crew import Crew
+from tests.listening import listening
 
 PATIENCE = 10.0
 
@@ -98,9 +99,7 @@ def test_grpc_serves_with_it() -> None:
     method: Any = grpc.unary_unary_rpc_method_handler(serve)
     server = grpc.server(cast("ThreadPoolExecutor", Crew(4)), maximum_concurrent_rpcs=8)
     server.add_registered_method_handlers("test.Echo", {"Echo": method})
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    with listening(server) as target, grpc.insecure_channel(target) as channel:
         echo: Any = channel.unary_unary("/test.Echo/Echo")
         # More than there may be at once: only who has ended makes room, so every end must be told.
         for _ in range(3):
@@ -108,7 +107,6 @@ def test_grpc_serves_with_it() -> None:
             assert [call.result() for call in calls] == [b"0", b"1", b"2", b"3"]
             for number in range(20):
                 assert until_served(echo, b"%d" % number) == b"%d" % number
-    server.stop(0).wait(PATIENCE)
 
 
 def until_served(echo: Any, request: bytes) -> Any:

@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, cast
 
 import grpc
@@ -15,6 +16,7 @@ import pytest
 
 from mesh.server import pollers
 from mesh.server.crew import Crew
+from tests.listening import listening
 
 PATIENCE = 10.0
 HANDS: dict[str, Callable[[int], Crew]] = {"pollers": pollers.crew, "crew": Crew}
@@ -25,11 +27,9 @@ def serving(hands: Crew, **methods: Any) -> Iterator[grpc.Channel]:
     """A channel to a server of test.Calls with *methods*, bytes in and out."""
     server = grpc.server(cast("Any", hands), maximum_concurrent_rpcs=32)
     server.add_registered_method_handlers("test.Calls", methods)
-    port = server.add_insecure_port("127.0.0.1:0")
-    pollers.start(server, hands)
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    started = partial(pollers.start, hands=hands)
+    with listening(server, started) as target, grpc.insecure_channel(target) as channel:
         yield channel
-    assert server.stop(0).wait(PATIENCE)
 
 
 def unary(answer: Callable[[bytes, grpc.ServicerContext], bytes]) -> Any:

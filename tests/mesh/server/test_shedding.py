@@ -25,6 +25,7 @@ from plexus.contract import Criticality, load
 from plexus.errors import Overloaded
 from plexus.records.v1 import records_service_pb2 as records
 from plexus.records.v1.records_service_pb2_grpc import RecordsServiceStub
+from tests.listening import listening
 
 CONTRACT = load()
 RECORDS: ServiceDescriptor = records.DESCRIPTOR.services_by_name["RecordsService"]
@@ -97,13 +98,8 @@ def serving(servicer: Any, admission: Admission) -> Iterator[Channel]:
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(descriptor.full_name, made),)
         )
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        with channel(f"127.0.0.1:{port}") as opened:
-            yield opened
-    finally:
-        server.stop(0).wait()
+    with listening(server) as target, channel(target) as opened:
+        yield opened
 
 
 def narrow(queue: int = 0, streams: int = 2) -> Admission:

@@ -26,6 +26,7 @@ from plexus.records.v1 import records_service_pb2 as records
 from plexus.records.v1.errors_pb2 import RecordsError
 from plexus.records.v1.records_service_pb2_grpc import RecordsServiceStub
 from plexus.scheduling.v1.scheduling_service_pb2_grpc import SchedulingServiceStub
+from tests.listening import listening
 from tests.mesh.server.serving import (
     BOOKING,
     PATIENT,
@@ -72,9 +73,7 @@ def serving(
     made = handlers(descriptor, servicer, parts)
     generic = grpc.method_handlers_generic_handler(descriptor.full_name, made)
     server.add_generic_rpc_handlers((generic,))
-    target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    try:
+    with listening(server) as target:
         if raw:
             with grpc.insecure_channel(target) as plain:
                 yield plain
@@ -82,8 +81,6 @@ def serving(
             tuned = Tuning(**{"sampling": sampling, "hedge_rivals": 0, **tuning})
             with channel(target, tuning=tuned) as opened:
                 yield opened
-    finally:
-        server.stop(0).wait()
 
 
 def nobody(_: Any, __: Any) -> Any:
@@ -255,13 +252,8 @@ def refusing_once(servicer: object) -> Iterator[Channel]:
     made = handlers(RECORDS, servicer, parts)
     generic = grpc.method_handlers_generic_handler(RECORDS.full_name, made)
     server.add_generic_rpc_handlers((generic,))
-    target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    try:
-        with channel(target, tuning=Tuning(sampling=1.0)) as opened:
-            yield opened
-    finally:
-        server.stop(0).wait()
+    with listening(server) as target, channel(target, tuning=Tuning(sampling=1.0)) as opened:
+        yield opened
 
 
 class Streaming(Answering):
