@@ -42,7 +42,8 @@ from sqlalchemy import text
 
 from mesh import meaning
 from mesh.persistence import Database
-from mesh.server import Admission, Parts, handlers, pollers
+from mesh.server import Admission, Parts, handlers
+from mesh.server.pollers import Pollers
 from observability import logs
 from observability.metrics import CallMetrics
 from plexus.billing.v1 import billing_service_pb2 as billing
@@ -146,18 +147,16 @@ def serve(bound: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         servicer = Servicer((Rows(folder) if bound == "sqlite" else Hands()).work)
         threads = 32 if bound == "open" else meaning.HANDLER_THREADS
-        hands = pollers.crew(threads)
+        hands = Pollers(threads)
         server = grpc.server(
             cast("ThreadPoolExecutor", hands),
             maximum_concurrent_rpcs=None if bound == "open" else threads,
         )
-        for descriptor in (RECORDS, BILLING):
-            made = handlers(descriptor, servicer, parts)
-            generic = grpc.method_handlers_generic_handler(descriptor.full_name, made)
-            server.add_generic_rpc_handlers((generic,))
-            server.add_registered_method_handlers(descriptor.full_name, made)
         print(server.add_insecure_port("127.0.0.1:0"), file=out, flush=True)
-        pollers.start(server, hands)
+        hands.serve(
+            server,
+            {each.full_name: handlers(each, servicer, parts) for each in (RECORDS, BILLING)},
+        )
         at_ease()
         limits: list[int] = []
         threading.Thread(target=watch, args=(admission, limits), daemon=True).start()

@@ -33,9 +33,10 @@ from mesh.persistence.database import Database
 from mesh.persistence.migrations import migrate
 from mesh.persistence.once import purge
 from mesh.registration import Registration
-from mesh.server import Admission, Refusal, handlers, pollers
+from mesh.server import Admission, Refusal, handlers
 from mesh.server import Parts as ServerParts
 from mesh.server.peers import Peers
+from mesh.server.pollers import Pollers
 from mesh.settings import Settings
 from mesh.status import breaker_rows, call_rows
 from mesh.understudy import understudy
@@ -254,7 +255,7 @@ class Host:
         os._exit(1)
 
     def _serve(self) -> grpc.Server:
-        hands = pollers.crew(meaning.HANDLER_THREADS)
+        hands = Pollers(meaning.HANDLER_THREADS)
         server = grpc.server(
             # All that gRPC asks of an executor.
             cast("ThreadPoolExecutor", hands),
@@ -272,19 +273,17 @@ class Host:
             book=self._trail.journal,
             disturb=self._chaos.disturb if self._chaos else None,
         )
-        for descriptor, servicer in self._built.servicers:
-            made = handlers(descriptor, servicer, parts)
-            generic = grpc.method_handlers_generic_handler(descriptor.full_name, made)
-            server.add_generic_rpc_handlers((generic,))
-            server.add_registered_method_handlers(descriptor.full_name, made)
-        names = [descriptor.full_name for descriptor, _ in self._built.servicers]
+        services = {
+            descriptor.full_name: handlers(descriptor, servicer, parts)
+            for descriptor, servicer in self._built.servicers
+        }
         self._infrastructure = Infrastructure(
-            names, self._peers.workload, self._settings.reflection
+            list(services), self._peers.workload, self._settings.reflection
         )
         server.add_generic_rpc_handlers((*self._infrastructure.handlers, Refusal()))
         credentials = self._identity.server_credentials()
         self._port = listen(server, credentials, self._settings.port)
-        pollers.start(server, hands)
+        hands.serve(server, services)
         return server
 
     def _expose(self) -> None:

@@ -10,13 +10,20 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from observability.logs import cause
 
 _log = structlog.get_logger()
+
+
+class Work(Protocol):
+    """What a thread can do."""
+
+    def run(self) -> None:
+        """Do it. It raises nothing."""
 
 
 class Job:
@@ -39,14 +46,11 @@ class Job:
     def run(self) -> None:
         """Do it."""
         try:
-            self._do()
+            self._work(*self._arguments)
         except BaseException as error:  # noqa: BLE001 - a thread outlives whatever a call does
             _log.error("handler thread", **cause(error))
         self._ended = True
         self._tell()
-
-    def _do(self) -> None:
-        self._work(*self._arguments)
 
     def _tell(self) -> None:
         # Taking one out is one step: whoever has it calls it.
@@ -65,7 +69,7 @@ class Crew:
         self._most = most
         self._lock = threading.Lock()
         self._idle: list[_Hand] = []
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[Work] = deque()
         self._hands = 0
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any) -> Job:
@@ -74,7 +78,7 @@ class Crew:
         self.give(job)
         return job
 
-    def give(self, job: Job) -> None:
+    def give(self, job: Work) -> None:
         """Have *job* done in one of the threads."""
         with self._lock:
             if self._idle:
@@ -88,7 +92,7 @@ class Crew:
                 return
         hand.take(job)
 
-    def _next(self, hand: _Hand) -> Job | None:
+    def _next(self, hand: _Hand) -> Work | None:
         """What *hand* does next. None when there is nothing: it will be given something."""
         with self._lock:
             if self._waiting:
@@ -102,16 +106,16 @@ class _Hand:
 
     __slots__ = ("_given", "_job", "_next")
 
-    def __init__(self, next_job: Callable[[_Hand], Job | None]) -> None:
+    def __init__(self, next_job: Callable[[_Hand], Work | None]) -> None:
         self._next = next_job
-        self._job: Job | None = None
+        self._job: Work | None = None
         self._given = threading.Lock()
         self._given.acquire()
 
     def start(self, number: int) -> None:
         threading.Thread(target=self._work, name=f"handler_{number}", daemon=True).start()
 
-    def take(self, job: Job) -> None:
+    def take(self, job: Work) -> None:
         self._job = job
         self._given.release()
 

@@ -12,7 +12,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 from prometheus_client import CollectorRegistry
 
 from mesh.identity.tokens import Token
-from mesh.server import Parts, Refusal, current, handlers, pollers
+from mesh.server import Parts, Refusal, current, handlers
+from mesh.server.pollers import Pollers
 from observability.metrics import CallMetrics
 from plexus.client import Channel, channel, optional
 from plexus.contract import load
@@ -103,12 +104,11 @@ def serving(
         identify=lambda _: caller,
         verify=verify,
     )
-    hands = pollers.crew(8)
-    started = partial(pollers.start, hands=hands)
+    hands = Pollers(8)
     server = grpc.server(cast("Any", hands))
-    made = handlers(descriptor, servicer, parts)
-    generic = grpc.method_handlers_generic_handler(descriptor.full_name, made)
-    server.add_generic_rpc_handlers((generic, Refusal()))
+    server.add_generic_rpc_handlers((Refusal(),))
+    services = {descriptor.full_name: handlers(descriptor, servicer, parts)}
+    started = partial(hands.serve, services=services)
     with listening(server, started) as target, channel(target) as opened:
         yield opened
 

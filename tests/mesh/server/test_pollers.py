@@ -7,33 +7,42 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
+from operator import methodcaller
 from typing import Any, cast
 
 import grpc
 import pytest
 
 from mesh.server import pollers
-from mesh.server.crew import Crew
+from mesh.server.pollers import Pollers
 from tests.listening import listening
 
 PATIENCE = 10.0
-HANDS: dict[str, Callable[[int], Crew]] = {"pollers": pollers.crew, "crew": Crew}
+alike = pytest.mark.parametrize("hands", ["pollers", "grpcio alone"])
 
 
 @contextmanager
-def serving(hands: Crew, **methods: Any) -> Iterator[grpc.Channel]:
+def serving(hands: str, threads: int, **methods: Any) -> Iterator[grpc.Channel]:
     """A channel to a server of test.Calls with *methods*, bytes in and out."""
-    server = grpc.server(cast("Any", hands), maximum_concurrent_rpcs=32)
-    server.add_registered_method_handlers("test.Calls", methods)
-    started = partial(pollers.start, hands=hands)
+    serving = Pollers(threads)
+    server = grpc.server(cast("Any", serving), maximum_concurrent_rpcs=32)
+    started: Callable[[grpc.Server], None] = partial(
+        serving.serve, services={"test.Calls": methods}
+    )
+    if hands != "pollers":
+        server.add_registered_method_handlers("test.Calls", methods)
+        started = methodcaller("start")
     with listening(server, started) as target, grpc.insecure_channel(target) as channel:
         yield channel
 
 
 def unary(answer: Callable[[bytes, grpc.ServicerContext], bytes]) -> Any:
-    made: Any = grpc.unary_unary_rpc_method_handler(cast("Any", answer))
+    made: Any = grpc.unary_unary_rpc_method_handler(
+        cast("Any", answer), response_serializer=cast("Any", bytes)
+    )
     return made
 
 
@@ -44,16 +53,25 @@ def call(channel: grpc.Channel, name: str = "Call") -> Any:
 
 def test_this_grpcio_is_as_expected() -> None:
     # When a new one is not, calls are answered as before, for more: docs/decisions/0017.
-    assert pollers.as_expected()
+    assert pollers.as_expected(grpc.server(ThreadPoolExecutor(1)))
 
 
-def test_another_grpcio_is_served_by_a_plain_crew(monkeypatch: pytest.MonkeyPatch) -> None:
-    def renamed(rpc_event: Any, state: Any) -> None:
-        del rpc_event, state
-
-    monkeypatch.setattr(pollers._server, "_unary_response_in_pool", renamed)
-    monkeypatch.setattr(pollers, "as_expected", pollers.as_expected.__wrapped__)
-    assert type(pollers.crew(4)) is Crew
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (pollers._cygrpc, "SendStatusFromServerOperation"),
+        (pollers._server, "_process_event_and_continue"),
+    ],
+)
+def test_another_grpcio_serves_alone(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str
+) -> None:
+    with monkeypatch.context() as other:
+        other.delattr(module, name)
+        assert not pollers.as_expected(grpc.server(ThreadPoolExecutor(1)))
+    monkeypatch.setattr(pollers, "as_expected", lambda _: False)
+    with serving("pollers", 4, Call=unary(lambda request, _: request)) as channel:
+        assert call(channel)(b"1", timeout=PATIENCE) == b"1"
 
 
 def test_quick_calls_are_answered_without_a_thread_of_the_crew() -> None:
@@ -64,13 +82,13 @@ def test_quick_calls_are_answered_without_a_thread_of_the_crew() -> None:
         names.add(threading.current_thread().name)
         return request
 
-    with serving(pollers.crew(4), Call=unary(answer)) as channel:
+    with serving("pollers", 4, Call=unary(answer)) as channel:
         for number in range(50):
             assert call(channel)(b"%d" % number, timeout=PATIENCE) == b"%d" % number
     assert not any(name.startswith("handler_") and "poller" not in name for name in names)
 
 
-@pytest.mark.parametrize("hands", HANDS)
+@alike
 def test_calls_that_hang_keep_nobody_waiting(hands: str) -> None:
     go_on = threading.Event()
     hung = threading.Semaphore(0)
@@ -86,7 +104,7 @@ def test_calls_that_hang_keep_nobody_waiting(hands: str) -> None:
         del context
         return request
 
-    served = serving(HANDS[hands](many + 2), Hang=unary(hang), Call=unary(answer))
+    served = serving(hands, many + 2, Hang=unary(hang), Call=unary(answer))
     with served as channel:
         for _ in range(2):
             waiting = [
@@ -101,7 +119,7 @@ def test_calls_that_hang_keep_nobody_waiting(hands: str) -> None:
             go_on.clear()
 
 
-@pytest.mark.parametrize("hands", HANDS)
+@alike
 def test_what_goes_wrong_is_told_as_grpcio_tells_it(hands: str) -> None:
     gone, hung = threading.Event(), threading.Event()
 
@@ -117,7 +135,7 @@ def test_what_goes_wrong_is_told_as_grpcio_tells_it(hands: str) -> None:
             time.sleep(0.005)
         return request
 
-    with serving(HANDS[hands](8), Call=unary(fail), Hang=unary(hang)) as channel:
+    with serving(hands, 8, Call=unary(fail), Hang=unary(hang)) as channel:
         assert told(lambda: call(channel)(b"1", timeout=PATIENCE))[0] is grpc.StatusCode.NOT_FOUND
         assert told(lambda: call(channel)(b"", timeout=PATIENCE))[0] is grpc.StatusCode.UNKNOWN
         # A method of one request, called with none.
@@ -138,7 +156,7 @@ def test_what_goes_wrong_is_told_as_grpcio_tells_it(hands: str) -> None:
             assert told(lambda: call(channel)(b"1", timeout=PATIENCE))[1] == "nothing"
 
 
-@pytest.mark.parametrize("hands", HANDS)
+@alike
 def test_a_call_is_let_go_of_when_it_has_ended_however_that_was(hands: str) -> None:
     known: list[weakref.ref[grpc.ServicerContext]] = []
 
@@ -148,7 +166,7 @@ def test_a_call_is_let_go_of_when_it_has_ended_however_that_was(hands: str) -> N
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "later")
         return request
 
-    with serving(HANDS[hands](8), Call=unary(answer)) as channel, no_collection():
+    with serving(hands, 8, Call=unary(answer)) as channel, no_collection():
         for request in (b"abort", b"answer"):
             with suppress(grpc.RpcError):
                 call(channel)(request, timeout=PATIENCE)
@@ -175,7 +193,7 @@ def told(attempt: Callable[[], Any]) -> tuple[grpc.StatusCode, str]:
     return error.code(), error.details()
 
 
-@pytest.mark.parametrize("hands", HANDS)
+@alike
 def test_streams_are_served_beside_them(hands: str) -> None:
     def count(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         del context
@@ -187,7 +205,7 @@ def test_streams_are_served_beside_them(hands: str) -> None:
 
     counting: Any = grpc.unary_stream_rpc_method_handler(cast("Any", count))
     adding: Any = grpc.stream_unary_rpc_method_handler(cast("Any", add))
-    with serving(HANDS[hands](4), Count=counting, Add=adding) as channel:
+    with serving(hands, 4, Count=counting, Add=adding) as channel:
         counted: Any = channel.unary_stream("/test.Calls/Count")
         added: Any = channel.stream_unary("/test.Calls/Add")
         for _ in range(5):
@@ -204,7 +222,7 @@ def test_nobody_waits_for_a_server_that_has_ended() -> None:
         return [each for each in threading.enumerate() if "handler_poller" in each.name]
 
     before = len(waiting())
-    with serving(pollers.crew(4), Call=unary(answer)) as channel:
+    with serving("pollers", 4, Call=unary(answer)) as channel:
         assert call(channel)(b"1", timeout=PATIENCE) == b"1"
         assert len(waiting()) == before + pollers.POLLERS - 1
     deadline = time.monotonic() + PATIENCE
