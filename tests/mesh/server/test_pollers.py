@@ -21,6 +21,8 @@ from mesh.server.pollers import Pollers
 from tests.listening import listening
 
 PATIENCE = 10.0
+MOST = 32
+ENDED = {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN}
 alike = pytest.mark.parametrize("hands", ["pollers", "grpcio alone"])
 
 
@@ -28,7 +30,7 @@ alike = pytest.mark.parametrize("hands", ["pollers", "grpcio alone"])
 def serving(hands: str, threads: int, **methods: Any) -> Iterator[grpc.Channel]:
     """A channel to a server of test.Calls with *methods*, bytes in and out."""
     serving = Pollers(threads)
-    server = grpc.server(cast("Any", serving), maximum_concurrent_rpcs=32)
+    server = grpc.server(cast("Any", serving), maximum_concurrent_rpcs=MOST)
     started: Callable[[grpc.Server], None] = partial(
         serving.serve, services={"test.Calls": methods}
     )
@@ -154,6 +156,81 @@ def test_what_goes_wrong_is_told_as_grpcio_tells_it(hands: str) -> None:
         # Nobody was lost by all that.
         for _ in range(pollers.POLLERS * 2):
             assert told(lambda: call(channel)(b"1", timeout=PATIENCE))[1] == "nothing"
+
+
+@alike
+def test_a_handler_is_told_of_its_call_and_says_what_goes_with_the_answer(hands: str) -> None:
+    seen: dict[str, Any] = {}
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        metadata = dict(context.invocation_metadata() or ())
+        seen.update(
+            metadata=(metadata["who"], metadata["raw-bin"]),
+            peer=context.peer().partition(":")[0],
+            identities=(context.peer_identities(), context.peer_identity_key()),
+            security=context.auth_context().get("security_level"),
+            left=0 < context.time_remaining() < PATIENCE + 1,
+            active=context.is_active(),
+        )
+        context.send_initial_metadata((("first", "1"),))
+        context.set_trailing_metadata((("last-bin", b"\x00"),))
+        if request:
+            context.set_code(grpc.StatusCode.DATA_LOSS)
+            context.set_details("läst")
+        return request
+
+    sent = (("who", "me"), ("raw-bin", b"\xff"))
+    with serving(hands, 4, Call=unary(answer)) as channel:
+        response, told = call(channel).with_call(b"", timeout=PATIENCE, metadata=sent)
+        with pytest.raises(grpc.RpcError) as caught:
+            call(channel)(b"1", timeout=PATIENCE, metadata=sent)
+    failed: Any = caught.value
+    assert (response, dict(told.initial_metadata())["first"]) == (b"", "1")
+    assert dict(told.trailing_metadata())["last-bin"] == b"\x00"
+    assert (failed.code(), failed.details()) == (grpc.StatusCode.DATA_LOSS, "läst")
+    assert seen == {
+        "metadata": ("me", b"\xff"),
+        "peer": "unix",
+        "identities": (None, None),
+        "security": [b"TSI_SECURITY_NONE"],
+        "left": True,
+        "active": True,
+    }
+
+
+@alike
+def test_who_is_one_too_many_is_refused_and_makes_room_for_nobody(hands: str) -> None:
+    go_on = threading.Event()
+    hung = threading.Semaphore(0)
+
+    def hang(request: bytes, context: grpc.ServicerContext) -> bytes:
+        del context
+        hung.release()
+        go_on.wait(PATIENCE)
+        return request
+
+    with serving(hands, MOST, Call=unary(hang)) as channel:
+        for _ in range(2):
+            waiting = [call(channel).future(b"1", timeout=PATIENCE) for _ in range(MOST)]
+            assert all(hung.acquire(timeout=PATIENCE) for _ in waiting)
+            for _ in range(3):
+                code, _ = told(lambda: call(channel)(b"", timeout=PATIENCE))
+                assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+            go_on.set()
+            assert [each.result() for each in waiting] == [b"1"] * MOST
+            go_on.clear()
+
+
+def test_an_answer_that_cannot_be_sent_ends_its_call_and_nothing_else() -> None:
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        if request:
+            context.set_trailing_metadata(cast("Any", ((1, 2),)))
+        return request
+
+    with serving("pollers", 4, Call=unary(answer)) as channel:
+        for _ in range(pollers.POLLERS * 2):
+            assert told(lambda: call(channel)(b"1", timeout=PATIENCE))[0] in ENDED
+            assert call(channel)(b"", timeout=PATIENCE) == b""
 
 
 @alike
