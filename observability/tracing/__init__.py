@@ -53,15 +53,15 @@ def record(service: str, replica: str, processor: SpanProcessor) -> None:
     """Have this process's spans made, and handed to *processor*. Once in the life of a process."""
     from opentelemetry import propagate, trace
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+    from observability.tracing.headers import Headers
     from observability.tracing.late import keeper
     from observability.tracing.spans import Provider
 
     resource = Resource.create({"service.name": service, "service.instance.id": replica})
     trace.set_tracer_provider(Provider(processor, resource))
     # A caller's baggage is not carried on: it may hold anything.
-    propagate.set_global_textmap(TraceContextTextMapPropagator())
+    propagate.set_global_textmap(Headers())
     afterwards.keep_with(keeper(processor, resource))
 
 
