@@ -120,6 +120,7 @@ def _tax(told: Result) -> str:
         if "absent" in of
     ]
     lines += ["### Against what was aimed at\n", *_aims(measured), ""]
+    lines += _out_of_reach(measured)
     return "\n".join(lines)
 
 
@@ -142,6 +143,19 @@ def _aims(measured: Mapping[str, Result]) -> Iterator[str]:
             )
         )
     return _table(heads, rows)
+
+
+def _out_of_reach(measured: Mapping[str, Result]) -> Iterator[str]:
+    """Where the sidecars cost so little that the aim would ask for less than a bare call."""
+    *_, (_, _, _, _, bound) = _AIMS
+    sidecars = measured.get("envoy", {}).get("shapes", {})
+    ratios = {shape: of["ratio"] for shape, of in sidecars.items() if of["ratio"] < bound}
+    if ratios:
+        told = " and ".join(f"{ratio:.2f} ({shape})" for shape, ratio in ratios.items())
+        yield (
+            f"Two sidecars cost {told} times bare grpcio: {bound} times less than that is less than bare"
+            " grpcio takes, and nothing that is built on it can reach that.\n"
+        )
 
 
 def _tracing(told: Result) -> str:
