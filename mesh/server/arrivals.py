@@ -4,7 +4,7 @@ grpcio takes a dozen: it looks the handler up anew, makes a condition for who wa
 another thread, which asks for the request. Here the request is asked for when the call arrives, whoever
 hears that it is there has it answered, and a response leaves in one batch.
 
-What grpcio calls private is used here and in `pollers`, which looks at it first, and nowhere else: see
+What grpcio's server calls private is used here and in `pollers`, which looks at it first, nowhere else: see
 docs/decisions/0017-who-hears-of-a-call-answers-it.md.
 """
 

@@ -6,8 +6,8 @@ gRPC's server in C++ does. One thread is always left to wait, so that a handler 
 hangs, keeps nobody else waiting: when there is none to spare, and when the method streams, a thread of the
 crew is handed the call.
 
-That takes names which grpcio calls private. They are used here and in `arrivals`, nowhere else, are looked
-at before, and where one of them is not as expected grpcio serves alone: see
+That takes names which grpcio's server calls private. They are used here and in `arrivals`, nowhere else, are
+looked at before, and where one of them is not as expected grpcio serves alone: see
 docs/decisions/0017-who-hears-of-a-call-answers-it.md.
 """
 
